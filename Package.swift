@@ -1,0 +1,64 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Layers 0 and 1 touch the kernel's interfaces directly, so every unsafe use there is spelled out.
+let strict: [SwiftSetting] = [.strictMemorySafety()]
+
+let package = Package(
+    name: "bulkhead",
+    products: [
+        .library(name: "Linux", targets: ["Linux"]),
+        .library(name: "Launch", targets: ["Launch"]),
+        .library(name: "Namespaces", targets: ["Namespaces"]),
+        .library(name: "Cgroups", targets: ["Cgroups"]),
+        .library(name: "Seccomp", targets: ["Seccomp"]),
+        .library(name: "Capabilities", targets: ["Capabilities"]),
+        .library(name: "OCI", targets: ["OCI"]),
+        .library(name: "Containers", targets: ["Containers"]),
+        .executable(name: "bulkhead-oci", targets: ["bulkhead-oci"]),
+        .executable(name: "bulkhead", targets: ["bulkhead"]),
+    ],
+    targets: [
+        // Layer 0: the system-call edge.
+        .target(name: "CLinux"),
+        .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
+
+        // Layer 1: the primitives. None imports another.
+        .target(name: "CLaunch"),
+        .target(name: "Launch", dependencies: ["Linux", "CLinux", "CLaunch"], swiftSettings: strict),
+        .target(name: "Namespaces", dependencies: ["Linux", "CLinux"], swiftSettings: strict),
+        .target(name: "Cgroups", dependencies: ["Linux", "CLinux"], swiftSettings: strict),
+        .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+        .target(name: "Seccomp", dependencies: ["Linux", "CLinux", "CSeccomp"], swiftSettings: strict),
+        .systemLibrary(name: "CCapability", pkgConfig: "libcap", providers: [.apt(["libcap-dev"])]),
+        .target(name: "Capabilities", dependencies: ["Linux", "CLinux", "CCapability"], swiftSettings: strict),
+
+        // Layer 2: documents.
+        .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
+        .target(name: "OCI", dependencies: ["CJansson"]),
+
+        // Layer 3: compositions.
+        .target(
+            name: "Containers",
+            dependencies: ["Linux", "Launch", "Namespaces", "Cgroups", "Seccomp", "Capabilities", "OCI"]),
+
+        // Layer 4: examples, over the public API alone.
+        .executableTarget(
+            name: "bulkhead-oci", dependencies: ["Containers", "OCI", "Linux"], path: "Sources/Examples/OCIRuntime"),
+        .executableTarget(
+            name: "bulkhead", dependencies: ["Linux", "Namespaces", "Cgroups", "Seccomp", "Capabilities"],
+            path: "Sources/Examples/Doctor"),
+
+        .target(name: "TestSupport", dependencies: ["Linux"], path: "Tests/TestSupport"),
+        .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport"]),
+        .testTarget(name: "LaunchTests", dependencies: ["Launch", "Linux", "TestSupport"]),
+        .testTarget(name: "NamespacesTests", dependencies: ["Namespaces", "Linux", "CLinux", "TestSupport"]),
+        .testTarget(name: "CgroupsTests", dependencies: ["Cgroups", "Linux", "CLinux", "TestSupport"]),
+        .testTarget(name: "SeccompTests", dependencies: ["Seccomp", "Linux", "CLinux", "TestSupport"]),
+        .testTarget(name: "CapabilitiesTests", dependencies: ["Capabilities", "Linux", "TestSupport"]),
+        .testTarget(name: "OCITests", dependencies: ["OCI"], resources: [.copy("Documents")]),
+        .testTarget(name: "ContainersTests", dependencies: ["Containers", "OCI", "Linux", "TestSupport"]),
+        .testTarget(name: "OCIRuntimeTests", dependencies: ["bulkhead-oci", "OCI", "Linux", "TestSupport"]),
+    ],
+    swiftLanguageModes: [.v6]
+)
