@@ -31,7 +31,7 @@ struct CompiledPlan: ~Copyable {
     }
 
     deinit {
-        for unsafeblock in unsafe blocks { unsafe block.deallocate() }
+        unsafe blocks.forEach { unsafe $0.deallocate() }
         unsafe operations.deallocate()
     }
 
