@@ -1,1 +1,2 @@
-print("bulkhead")
+import Linux
+print(HostSupport.probe())
