@@ -4,6 +4,7 @@
 #include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/utsname.h>
 #include <time.h>
 
 // Numbers that every architecture shares; headers may be older than the kernel.
@@ -20,6 +21,12 @@ enum {
 
 // A descriptor that no process has: limits stay far below it.
 #define NO_DESCRIPTOR 0x7fffffff
+
+struct bh_kernel_names bh_kernel_names(void) {
+    static _Thread_local struct utsname names;
+    uname(&names);
+    return (struct bh_kernel_names){names.sysname, names.release, names.machine};
+}
 
 static int answer(long result) { return result == -1 ? errno : 0; }
 

@@ -110,15 +110,10 @@ extension HostSupport {
         }
 
         static func probe() -> Kernel {
-            var names = unsafe utsname()
-            // It fails only for a bad pointer.
-            _ = unsafe uname(&names)
+            let names = unsafe bh_kernel_names()
             return unsafe Kernel(
-                name: text(of: names.sysname), release: text(of: names.release), machine: text(of: names.machine))
-        }
-
-        private static func text<Field>(of field: Field) -> String {
-            unsafe withUnsafeBytes(of: field) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+                name: String(cString: names.name), release: String(cString: names.release),
+                machine: String(cString: names.machine))
         }
     }
 }

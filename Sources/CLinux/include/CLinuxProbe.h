@@ -2,7 +2,13 @@
 // errno tells an unknown call from a refused one, and calls made in a child that is gone afterwards.
 #pragma once
 #include "CLinux.h"
-#include <sys/utsname.h>
+
+// uname(2), without its struct: Swift's Glibc module has another idea of that than _GNU_SOURCE has. The texts are
+// the calling thread's until its next call.
+struct bh_kernel_names {
+    const char *name, *release, *machine;
+};
+struct bh_kernel_names bh_kernel_names(void);
 
 // The calls that can be asked for by a wrong argument.
 enum bh_probe_call {
