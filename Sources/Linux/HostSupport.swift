@@ -43,7 +43,7 @@ public struct HostSupport: Hashable, Sendable {
         self.kvm = kvm
     }
 
-    /// Asks this host. It takes some 10 milliseconds (60 where KVM is a slow software one), and makes four
+    /// Asks this host. It takes some 10 milliseconds (100 where KVM is a slow software one), and makes four
     /// short-lived child processes: a value to keep, not one to ask for at each container's start.
     public static func probe() -> HostSupport {
         HostSupport(

@@ -35,6 +35,7 @@ extension HostSupport.NamespaceSupport: CustomStringConvertible {
             + (others.isEmpty ? "" : "; not: " + others.joined(separator: ", "))
             + "; unprivileged user namespace: \(unprivileged[.user] ?? .missing)"
             + (userLimits.maximum.map { ", at most \($0)" } ?? "")
+            + (isInInitialUserNamespace ? "" : "; inside a user namespace")
     }
 }
 
@@ -101,14 +102,8 @@ extension HostSupport.KVMSupport: CustomStringConvertible {
         case .works(nil): return "works; ring 0 not measured"
         case .works(let time?):
             let kind = hasRealRing0 == true ? "real" : "emulated"
-            return "works; ring 0 is \(kind), \(decimal(time)) ns an instruction"
+            let pace = time < 1 ? "less than 1" : "\(Int(time + 0.5))"
+            return "works; ring 0 is \(kind), \(pace) ns an instruction"
         }
     }
-}
-
-/// A number with one digit behind the point, without Foundation's formatter.
-private func decimal(_ value: Double) -> String {
-    if value >= 100 { return String(Int(value + 0.5)) }
-    let tenths = Int(value * 10 + 0.5)
-    return "\(tenths / 10).\(tenths % 10)"
 }

@@ -40,8 +40,9 @@ extension HostSupport {
 
         static func probe() -> KVMSupport {
             guard fileExists("/dev/kvm") else { return KVMSupport(state: .noDevice) }
-            // Emulated at a microsecond an instruction, the loop takes 50 milliseconds.
-            let answer = bh_probe_kvm(500)
+            // The loop takes 50 milliseconds at a microsecond an instruction. The limit is for a machine that is emulated
+            // as a whole, where making the virtual machine takes half a second, and for a /dev/kvm that never answers.
+            let answer = bh_probe_kvm(5000)
             let errno = Errno(rawValue: answer.error)
             let state: State =
                 switch answer.step {

@@ -16,13 +16,18 @@ extension HostSupport {
         public var direct: [Kind: Availability]
         /// What it says when a process without privileges makes a user namespace, and the others inside it.
         public var unprivileged: [Kind: Availability]
+        /// Whether this process is in the kernel's first user namespace: only there do capabilities reach the whole
+        /// host.
+        public var isInInitialUserNamespace: Bool
         /// The settings that decide about unprivileged user namespaces, where the kernel has them.
         public var userLimits: UserLimits
 
         /// Answers given, as for a test.
         public init(
-            direct: [Kind: Availability], unprivileged: [Kind: Availability], userLimits: UserLimits = UserLimits()
+            direct: [Kind: Availability], unprivileged: [Kind: Availability], isInInitialUserNamespace: Bool = true,
+            userLimits: UserLimits = UserLimits()
         ) {
+            self.isInInitialUserNamespace = isInInitialUserNamespace
             self.direct = direct
             self.unprivileged = unprivileged
             self.userLimits = userLimits
@@ -39,7 +44,17 @@ extension HostSupport {
 
         static func probe() -> NamespaceSupport {
             NamespaceSupport(
-                direct: answers(unprivileged: false), unprivileged: answers(unprivileged: true), userLimits: .probe())
+                direct: answers(unprivileged: false), unprivileged: answers(unprivileged: true),
+                isInInitialUserNamespace: isInitial, userLimits: .probe())
+        }
+
+        private static var isInitial: Bool {
+            guard let file = try? Descriptor.open("/proc/self/ns/user", .readOnly), let status = try? file.status()
+            else {
+                return true
+            }
+            // PROC_USER_INIT_INO, fixed since namespaces have numbers.
+            return status.inode == 0xefff_fffd
         }
 
         private static func answers(unprivileged: Bool) -> [Kind: Availability] {

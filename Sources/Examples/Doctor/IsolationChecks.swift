@@ -120,7 +120,10 @@ extension HostSupport {
     private var capabilitiesCheck: Check {
         let name = "capabilities"
         let missing = capabilities.missing
-        if missing.isEmpty { return .yes(name, "all \(capabilities.last + 1)") }
+        if missing.isEmpty {
+            let reach = namespaces.isInInitialUserNamespace ? "" : ", over this user namespace alone"
+            return .yes(name, "all \(capabilities.last + 1)\(reach)")
+        }
         if missing.count > capabilities.last {
             return Check(
                 name: name, status: .partly, found: "none: not root",

@@ -84,9 +84,10 @@ extension HostSupport {
     private func blame(_ lacking: [SystemCalls.Name], since version: String) -> String {
         let refused = lacking.contains { systemCalls[$0] != .missing }
         if refused {
-            return capabilities.missing.contains("CAP_SYS_ADMIN")
-                ? "run as root, or inside a user namespace"
-                : "a seccomp filter or security module of what surrounds this process refuses it: relax it there"
+            if capabilities.missing.contains("CAP_SYS_ADMIN") { return "run as root, or inside a user namespace" }
+            return namespaces.isInInitialUserNamespace
+                ? "a seccomp filter or security module around this process refuses it: relax it there"
+                : "run as root outside this user namespace, or make a mount namespace in it"
         }
         return "run Linux \(version) or newer"
             + (seccomp.isFiltered ? ", or relax the seccomp filter that surrounds this process" : "")

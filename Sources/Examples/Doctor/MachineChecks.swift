@@ -34,7 +34,7 @@ extension HostSupport {
         case .works(nil):
             return [.yes(device, version), Check(name: ring, status: .partly, found: "not measured here")]
         case .works(let time?):
-            let pace = time < 10 ? "\(Int(time * 10 + 0.5) / 10).\(Int(time * 10 + 0.5) % 10)" : "\(Int(time + 0.5))"
+            let pace = time < 1 ? "less than 1" : "\(Int(time + 0.5))"
             if kvm.hasRealRing0 == true {
                 return [.yes(device, version), .yes(ring, "real: \(pace) ns an instruction")]
             }

@@ -22,6 +22,8 @@ func endWithUsageError(_ message: String) -> Never {
     exit(2)
 }
 
+// Swift reads its arguments there.
+if CommandLine.arguments.isEmpty { endWithUsageError("can't read /proc/self/cmdline: is /proc mounted?") }
 let words = CommandLine.arguments.dropFirst()
 if words.contains("--help") || words.contains("-h") || words.first == "help" {
     print(usage)
