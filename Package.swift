@@ -24,7 +24,7 @@ let package = Package(
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
 
         // Layer 1: the primitives. None imports another.
-        .target(name: "CLaunch"),
+        .target(name: "CLaunch", cSettings: [.define("BULKHEAD_FAULTS", .when(configuration: .debug))]),
         .target(name: "Launch", dependencies: ["Linux", "CLinux", "CLaunch"], swiftSettings: strict),
         .target(name: "Namespaces", dependencies: ["Linux", "CLinux"], swiftSettings: strict),
         .target(name: "Cgroups", dependencies: ["Linux", "CLinux"], swiftSettings: strict),

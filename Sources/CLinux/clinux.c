@@ -1,5 +1,27 @@
 #include "CLinux.h"
 
+static int unix_address(struct sockaddr_un *address, const char *path) {
+    size_t length = strlen(path);
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    if (length >= sizeof address->sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(address->sun_path, path, length);
+    return 0;
+}
+
+int bh_unix_connect(int socket, const char *path) {
+    struct sockaddr_un address;
+    return unix_address(&address, path) < 0 ? -1 : connect(socket, (struct sockaddr *)&address, sizeof address);
+}
+
+int bh_unix_bind(int socket, const char *path) {
+    struct sockaddr_un address;
+    return unix_address(&address, path) < 0 ? -1 : bind(socket, (struct sockaddr *)&address, sizeof address);
+}
+
 int bh_send_descriptor(int socket, const void *bytes, size_t count, int descriptor) {
     union {
         struct cmsghdr align;

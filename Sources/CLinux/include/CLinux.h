@@ -11,12 +11,15 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -44,6 +47,10 @@
 static inline int bh_errno(void) { return errno; }
 
 static inline int bh_socketpair(int ends[2]) { return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends); }
+static inline int bh_sock_stream(void) { return SOCK_STREAM; }
+static inline int bh_sock_seqpacket(void) { return SOCK_SEQPACKET; }
+static inline int bh_unix_socket(int kind) { return socket(AF_UNIX, kind | SOCK_CLOEXEC, 0); }
+static inline int bh_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC); }
 static inline int bh_eventfd(unsigned value) { return eventfd(value, EFD_CLOEXEC | EFD_NONBLOCK); }
 static inline int bh_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
@@ -96,6 +103,10 @@ static inline long bh_syscall3(long number, long a, long b, long c) { return sys
 static inline long bh_syscall6(long number, long a, long b, long c, long d, long e, long f) {
     return syscall(number, a, b, c, d, e, f);
 }
+
+// connect(2) or bind(2) of a Unix socket by path; ENAMETOOLONG for a path that an address cannot hold.
+int bh_unix_connect(int socket, const char *path);
+int bh_unix_bind(int socket, const char *path);
 
 // Sends one byte and up to one descriptor; receives the same. CMSG_* are macros Swift does not import.
 int bh_send_descriptor(int socket, const void *bytes, size_t count, int descriptor);
