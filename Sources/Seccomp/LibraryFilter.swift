@@ -33,7 +33,8 @@ import Linux
             try Self.check(status, "add the architecture \(architecture)")
         }
         if !architectures.contains(.native) {
-            try Self.check(unsafe seccomp_arch_remove(context, UInt32(SCMP_ARCH_NATIVE)), "remove the native architecture")
+            try Self.check(
+                unsafe seccomp_arch_remove(context, UInt32(SCMP_ARCH_NATIVE)), "remove the native architecture")
         }
         for rule in profile.rules where rule.action != profile.defaultAction {
             for name in rule.names { try add(rule, name) }

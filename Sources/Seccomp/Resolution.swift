@@ -45,7 +45,9 @@ struct Resolution {
                     if number >= 0 {
                         isFound = true
                         tables[index].see(UInt32(number))
-                        if counts { tables[index].calls[UInt32(number), default: Answers()].add(alternatives, rule.action) }
+                        if counts {
+                            tables[index].calls[UInt32(number), default: Answers()].add(alternatives, rule.action)
+                        }
                     } else if tables[index].architecture == .x86, let call = BundledCall(number, name) {
                         isFound = true
                         if let direct = call.direct {

@@ -98,6 +98,11 @@ static inline int bh_close_range(unsigned first, unsigned last, unsigned flags) 
     return (int)syscall(SYS_close_range, first, last, flags);
 }
 
+static inline int bh_prlimit(pid_t pid, int resource, uint64_t soft, uint64_t hard) {
+    uint64_t limit[2] = {soft, hard};
+    return (int)syscall(SYS_prlimit64, pid, resource, limit, NULL);
+}
+
 static inline long bh_syscall0(long number) { return syscall(number); }
 static inline long bh_syscall3(long number, long a, long b, long c) { return syscall(number, a, b, c); }
 static inline long bh_syscall6(long number, long a, long b, long c, long d, long e, long f) {
