@@ -110,7 +110,10 @@ public struct Namespace: ~Copyable, Sendable {
         do throws(SystemError) {
             return try Namespace(owning: try Descriptor.open(path, .readOnly), expecting: kind)
         } catch {
-            throw SystemError("open \(kind) namespace of \(whose)", error.errno, hint: error.hint)
+            let hint =
+                error.errno == .permissionDenied || error.errno == .notPermitted
+                ? "it is another user's or has a capability that the caller lacks" : error.hint
+            throw SystemError("open \(kind) namespace of \(whose)", error.errno, hint: hint)
         }
     }
 

@@ -147,7 +147,7 @@ import Testing
             try swapper.start()
             let root = try RootDirectory(path: path)
             var made = 0
-            for index in 0..<3000 {
+            for index in 0..<1000 {
                 if (try? root.makeDirectory("swap/d\(index)/e")) != nil { made += 1 }
                 if (try? root.makeFile("swap/f\(index)")) != nil { made += 1 }
             }
