@@ -33,6 +33,18 @@ public struct DetachedMount: ~Copyable, Sendable {
         try self.init(cloning: try Descriptor.open(path, .path), recursive: recursive)
     }
 
+    /// A second mount of what is at a place, with the attributes that `options` ask for: of the place's own mount those
+    /// in ``MountOptions/attributes``, of all that come along those in ``MountOptions/recursiveAttributes``. What
+    /// comes along is ``MountOptions/isRecursiveBind``'s matter; the rest of the options stays with the caller.
+    public init(cloning source: borrowing Descriptor, options: MountOptions) throws(SystemError) {
+        let mount = try DetachedMount(cloning: source, recursive: options.isRecursiveBind)
+        if !options.recursiveAttributes.isEmpty {
+            try mount.setAttributes(options.recursiveAttributes, recursive: true)
+        }
+        if !options.attributes.isEmpty { try mount.setAttributes(options.attributes) }
+        self = mount
+    }
+
     /// A new file system, configured and with its attributes set as `options` say. What `options` say of binding,
     /// propagation, owners' mapping and copying is not for a new file system and stays with the caller.
     ///
