@@ -63,7 +63,8 @@ public struct DetachedMount: ~Copyable, Sendable {
 
     /// Sets and clears attributes; `mount_setattr(2)`.
     public func setAttributes(_ change: MountAttributeChange, recursive: Bool = false) throws(SystemError) {
-        try Mount.setAttributes(change, descriptor.rawValue, recursive: recursive)
+        // In /proc every detached mount is called "/".
+        try Mount.setAttributes(change, descriptor.rawValue, recursive: recursive) { "detached mount" }
     }
 
     /// Changes where mount events go.
@@ -80,7 +81,8 @@ public struct DetachedMount: ~Copyable, Sendable {
     public func mapOwners(through userNamespace: borrowing Namespace, recursive: Bool = false) throws(SystemError) {
         try Mount.setAttributes(
             MountAttributeChange(set: .idMap), descriptor.rawValue, recursive: recursive,
-            userNamespace: userNamespace.descriptor.rawValue)
+            userNamespace: userNamespace.descriptor.rawValue
+        ) { "detached mount" }
     }
 
     /// Attaches the mount on a directory, or a mount of a file on a file; `move_mount(2)`.

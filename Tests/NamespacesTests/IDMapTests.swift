@@ -140,12 +140,17 @@ import Testing
                 let users = try Namespace(.user, ofProcess: pid)
                 try makeDirectory("\(path)/from")
                 try makeDirectory("\(path)/to")
-                // tmpfs can be mapped since Linux 6.3; the disk's file system could before.
-                try makeFile("\(path)/from/file")
+                // tmpfs can be mapped since Linux 6.3, ext4 since 5.12.
                 if refusal({ try DetachedMount("tmpfs").mapOwners(through: users) }) == nil {
                     try DetachedMount("tmpfs").attach(to: "\(path)/from")
-                    try makeFile("\(path)/from/file")
+                } else {
+                    let image = "\(path)/image"
+                    let commands = [
+                        "truncate -s 8M \(image)", "mkfs.ext4 -q \(image)", "mount -o loop \(image) \(path)/from",
+                    ]
+                    try #require(Child("sh", "-c", commands.joined(separator: " && ")).wait() == 0)
                 }
+                try makeFile("\(path)/from/file")
                 let mount = try DetachedMount(cloning: "\(path)/from")
                 try mount.mapOwners(through: users)
                 let again = refusal { try mount.mapOwners(through: users) }
