@@ -30,7 +30,8 @@ import Linux
         if profile.rules.lazy.map(\.names.count).reduce(0, +) > 32 { try set(SCMP_FLTATR_CTL_OPTIMIZE, 2) }
         // First of all: libseccomp takes no other byte order beside it.
         if !architectures.contains(.native) {
-            try Self.check(unsafe seccomp_arch_remove(context, UInt32(SCMP_ARCH_NATIVE)), "remove the native architecture")
+            try Self.check(
+                unsafe seccomp_arch_remove(context, UInt32(SCMP_ARCH_NATIVE)), "remove the native architecture")
         }
         for architecture in architectures where architecture != .native {
             let status = unsafe seccomp_arch_add(context, architecture.rawValue)

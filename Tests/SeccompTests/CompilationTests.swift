@@ -53,7 +53,8 @@ import Testing
     @Test(arguments: 0..<40)
     func compilersAgreeWithTheProfilesMeaning(seed: Int) throws {
         var random = SeededGenerator(state: UInt64(seed))
-        let names = (0..<UInt32(335)).compactMap { SystemCall.name(of: $0, on: .x86_64) } + ["chown32", "mseal", "nope"]
+        let names =
+            (0..<UInt32(335)).compactMap { SystemCall.name(of: $0, on: .x86_64) } + ["chown32", "mseal", "nope"]
         // On x86 these are parts of bundles, which the plain meaning does not know.
         let plain = names.filter { name in
             guard SystemCall.number(of: name, on: .x86) == nil else { return true }
@@ -288,16 +289,17 @@ import Testing
 
     @Test func nothingLeaks() async {
         await #expect(processExitsWith: .success) {
-            let profile = largeProfile()
+            let profile = SeccompProfile(defaultAction: .allow, rules: [SeccompRule(["mkdir"], .trap)])
             func open() -> Int {
                 (0..<1024).count { (try? Descriptor.open("/proc/self/fd/\($0)", [.path, .noFollow])) != nil }
             }
             let before = open()
-            for _ in 0..<3 {
+            for _ in 0..<50 {
                 _ = try profile.compile(with: .library)
                 _ = try profile.pseudoFilterCode()
             }
-            #expect(open() == before)
+            // The test library opens a few of its own meanwhile; a leak would be a hundred.
+            #expect(open() < before + 25)
         }
     }
 }

@@ -70,7 +70,9 @@ import Testing
                     profile.rules.append(
                         SeccompRule(
                             [name], .errno(Errno(rawValue: CInt(100 + round))),
-                            when: [ArgumentTest(3, comparison, value, valueTwo: 1), ArgumentTest(0, .equal, UInt64(round))]))
+                            when: [
+                                ArgumentTest(3, comparison, value, valueTwo: 1), ArgumentTest(0, .equal, UInt64(round)),
+                            ]))
                 }
                 // Where libseccomp 2.5.4 goes wrong: alternatives that look at the same argument.
                 profile.rules.append(

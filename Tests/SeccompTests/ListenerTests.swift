@@ -12,7 +12,8 @@ import Testing
         let pipe = try Pipe()
         let writeEnd = pipe.writeEnd.rawValue
         let thread = OSThread {
-            let profile = SeccompProfile(defaultAction: .allow, rules: [SeccompRule(["mkdir", "getpriority"], .notify)])
+            let profile = SeccompProfile(
+                defaultAction: .allow, rules: [SeccompRule(["mkdir", "getpriority"], .notify)])
             guard let program = try? profile.compile().program,
                 let listener = try? program.installWithListener(noNewPrivileges: true)
             else { return }

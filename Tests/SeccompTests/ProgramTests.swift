@@ -191,9 +191,10 @@ import Testing
         #expect(try ArgumentTest.Comparison("MASKED_EQ") == .maskedEqual)
         #expect(throws: SeccompError.unknownComparison("==")) { try ArgumentTest.Comparison("==") }
         #expect(try SeccompFlags(name: "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV") == .waitKillable)
-        #expect(SeccompFlags([.log, .allowSpeculation]).names == [
-            "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
-        ])
+        #expect(
+            SeccompFlags([.log, .allowSpeculation]).names == [
+                "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+            ])
         #expect(throws: SeccompError.unknownFlag("NOPE")) { try SeccompFlags(name: "NOPE") }
     }
 
