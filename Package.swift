@@ -64,7 +64,7 @@ let package = Package(
         .testTarget(name: "OCITests", dependencies: ["OCI"], resources: [.copy("Documents")]),
         .testTarget(
             name: "ContainersTests",
-            dependencies: ["Containers", "OCI", "Cgroups", "Linux", "TestSupport", "bulkhead-test-helper"]),
+            dependencies: ["Containers", "OCI", "Cgroups", "Seccomp", "Linux", "TestSupport", "bulkhead-test-helper"]),
         .testTarget(name: "OCIRuntimeTests", dependencies: ["bulkhead-oci", "OCI", "Linux", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]

@@ -67,6 +67,13 @@ final class TestBundle {
         set { configuration.process = newValue }
     }
 
+    /// Root inside is user 100,000 outside.
+    func mapUsers() {
+        configuration.linux.namespaces.append(.init(.user))
+        configuration.linux.uidMappings = [.init(containerID: 0, hostID: 100_000, size: 65536)]
+        configuration.linux.gidMappings = [.init(containerID: 0, hostID: 100_000, size: 65536)]
+    }
+
     var rootfs: String { "\(folder)/rootfs" }
     var warnings: [String] { warned.all }
     /// What the program has written so far.

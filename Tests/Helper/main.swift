@@ -108,6 +108,8 @@ guard let arguments = Arguments(CommandLine.arguments) else {
     print("usage: bulkhead-test-helper COMMAND BUNDLE ID STATE-ROOT [NAME=VALUE]...")
     exit(2)
 }
+// Whoever started it may have left more open than it meant to.
+for number in 3 + CInt(arguments.number("given") ?? 0)..<256 { close(number) }
 if let account = arguments["user"] { become(account) }
 do throws(ContainerError) { exit(try execute(arguments)) } catch {
     print("\(error.kind): \(error.message)")
