@@ -29,7 +29,7 @@ import Testing
         try process.proceed()
         var descriptor: Descriptor?
         #expect(try process.next(receiving: &descriptor) == .reached(SyncPoint(rawValue: 3)))
-        let zero = try #require(descriptor.take())
+        let zero = try required(descriptor.take())
         #expect(try zero.read(upTo: 3) == [0, 0, 0])
         try process.proceed()
         #expect(try process.next() == .executed)
@@ -89,7 +89,8 @@ import Testing
 
     @Test func descriptorsArriveAtTheirNumbersAndOthersDoNot() throws {
         let pipe = try Pipe()
-        let (seven, other) = (try Descriptor.open("/dev/zero", .readOnly), try Descriptor.open("/dev/full", .readOnly))
+        let seven = try Descriptor.open("/dev/zero", .readOnly)
+        let other = try Descriptor.open("/dev/full", .readOnly)
         try other.setInheritable(true)
         var plan = LaunchPlan()
         plan.append(.duplicate(.inherited(seven.rawValue), to: 207))
@@ -98,7 +99,7 @@ import Testing
         plan.append(.findExecutable("/bin/sh", searchPath: []))
         plan.append(
             .execute(
-                arguments: ["sh", "-c", "for f in /proc/$$/fd/*; do readlink $f; done"], environment: ["PATH=/bin:/usr/bin"]))
+                arguments: ["sh", "-c", "for f in /proc/$$/fd/*; do readlink $f; done; true"], environment: ["PATH=/bin:/usr/bin"]))
         let process = try plan.launch()
         try process.waitUntilExecuted()
         #expect(try process.wait() == .exited(0))
@@ -115,7 +116,8 @@ import Testing
         try process.waitUntilExecuted()
         _ = try process.wait()
         let none = "0000000000000000"
-        #expect(try text(pipe) == "SigBlk:\(none)\nSigIgn:\(none)\nSigCgt:\(none)\n")
+        let signals = try text(pipe)
+        #expect(signals == "SigBlk:\(none)\nSigIgn:\(none)\nSigCgt:\(none)\n")
     }
 
     @Test func timesAreTakenStepByStep() throws {
@@ -152,7 +154,8 @@ import Testing
                     path: "/bin/sh", arguments: ["sh", "-c", script], environment: ["PATH=/bin:/usr/bin"], timeout: timeout)))
         let process = try plan.launch()
         do throws(LaunchError) { try process.waitUntilExecuted() } catch { return error }
-        #expect(try process.wait() == .exited(0))
+        let status = try process.wait()
+        #expect(status == .exited(0))
         return nil
     }
 
