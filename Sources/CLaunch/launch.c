@@ -1,4 +1,5 @@
 #include "interpreter.h"
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -123,14 +124,18 @@ static int fault_before(const struct bh_plan *plan, uint32_t index) {
     return 0;
 }
 
-static void fault_after(const struct bh_plan *plan, uint32_t index) {
-    if (plan->fault_kind == BH_FAULT_KILL_PARENT && plan->fault_operation == index)
-        syscall(SYS_pidfd_send_signal, plan->fault_parent, SIGKILL, NULL, 0);
+// A process of a new pid namespace cannot signal its parent: the parent is asked to end itself, and waited for.
+static void fault_after(struct bh_child *child, uint32_t index) {
+    const struct bh_plan *plan = child->plan;
+    if (plan->fault_kind != BH_FAULT_KILL_PARENT || plan->fault_operation != index) return;
+    if (report(child, BH_DIE, 0, 0, -1) != 0) return;
+    struct pollfd channel = {.fd = child->channel};
+    while (poll(&channel, 1, -1) < 0 && errno == EINTR) {}
 }
 #else
 int bh_has_faults(void) { return 0; }
 static int fault_before(const struct bh_plan *plan, uint32_t index) { return 0; }
-static void fault_after(const struct bh_plan *plan, uint32_t index) {}
+static void fault_after(struct bh_child *child, uint32_t index) {}
 #endif
 
 // What the parent holds is not for the child to hold open: a lock, or the end of another child's channel, which would
@@ -183,7 +188,7 @@ static _Noreturn void run_child(const struct bh_plan *plan, int wait_first) {
             _exit(1);
         }
         if (plan->trace) plan->trace->finished[i] = now();
-        fault_after(plan, i);
+        fault_after(&child, i);
     }
     // A plan that does not end in an execve has done its work.
     _exit(0);

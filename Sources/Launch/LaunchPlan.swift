@@ -87,8 +87,8 @@ public struct LaunchPlan: Sendable {
     public enum Fault: Hashable, Sendable {
         /// The operation with this index fails with this errno, without having run.
         case fail(operation: Int, Errno)
-        /// The process with this pidfd is killed after the operation with this index.
-        case kill(parent: CInt, after: Int)
+        /// The process that reads the child's reports kills itself after the operation with this index.
+        case killParent(after: Int)
     }
 #endif
 

@@ -137,6 +137,9 @@ func readProgress(
     guard count == MemoryLayout<bh_report>.size else {
         throw LaunchError(.parent("read the child's report"), .ioError, detail: "\(count) bytes")
     }
+    #if DEBUG
+        if report.kind == BH_DIE.rawValue { kill(getpid(), SIGKILL) }
+    #endif
     if report.kind == BH_REACHED.rawValue {
         return report.value < 0 ? .readyToStart : .reached(SyncPoint(rawValue: report.value))
     }

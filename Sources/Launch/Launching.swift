@@ -32,9 +32,6 @@ extension LaunchPlan {
             }
             for case .inherited(let number) in operation.references { descriptors.insert(number) }
         }
-        #if DEBUG
-            if case .kill(let parent, _) = fault { descriptors.insert(parent) }
-        #endif
         return first.map { ($0, descriptors.filter { $0 >= 0 }.sorted()) }
     }
 
@@ -141,10 +138,9 @@ extension LaunchPlan {
                 unsafe plan.fault_kind = BH_FAULT_FAIL.rawValue
                 unsafe plan.fault_operation = UInt32(operation)
                 unsafe plan.fault_error = errno.rawValue
-            case .kill(let parent, let operation):
+            case .killParent(let operation):
                 unsafe plan.fault_kind = BH_FAULT_KILL_PARENT.rawValue
                 unsafe plan.fault_operation = UInt32(operation)
-                unsafe plan.fault_parent = parent
             }
         }
     #endif

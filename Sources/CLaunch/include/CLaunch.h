@@ -91,8 +91,9 @@ struct bh_operation {
     const char * label; // sent along with a failure when the reader may not have the plan
 };
 
-// What the child says on its channel, a SOCK_SEQPACKET socket. An end of file instead: execve succeeded.
-enum bh_kind : uint32_t { BH_REACHED = 1, BH_FAILED = 2 };
+// What the child says on its channel, a SOCK_SEQPACKET socket. An end of file instead: execve succeeded. BH_DIE is a
+// fault: the reader ends itself.
+enum bh_kind : uint32_t { BH_REACHED = 1, BH_FAILED = 2, BH_DIE = 3 };
 
 struct bh_report {
     uint32_t kind;
@@ -129,7 +130,6 @@ struct bh_plan {
     uint32_t fault_kind;
     uint32_t fault_operation;
     int32_t fault_error;
-    int32_t fault_parent; // pidfd of the process that BH_FAULT_KILL_PARENT kills
     uint32_t wait_first;  // the parent has something to do before the first operation
     int32_t close_first;  // the child closes everything from here on at once, but `kept`; -1: nothing
     uint32_t kept_count;

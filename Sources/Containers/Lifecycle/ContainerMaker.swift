@@ -86,7 +86,7 @@ struct ContainerMaker: ~Copyable {
         var builder = try PlanBuilder(bundle, options: options, channels: channels)
         var plan = try builder.build()
         #if DEBUG
-            plan.inject(options.fault, runtime: held.hold(try ownProcess()))
+            plan.inject(options.fault)
         #endif
         let launched = try launch(plan)
         // What the plan refers to by number had to stay open until here.
@@ -200,14 +200,6 @@ struct ContainerMaker: ~Copyable {
         if let path = options.pidFile { unlink(path) }
     }
 }
-
-#if DEBUG
-    private func ownProcess() throws(ContainerError) -> Descriptor {
-        do throws(SystemError) { return try ProcessDescriptor(pid: getpid()).descriptor.duplicate() } catch {
-            throw ContainerError(error)
-        }
-    }
-#endif
 
 private func ownerName() -> String {
     let uid = geteuid()

@@ -16,10 +16,10 @@ import Linux
     }
 
     extension LaunchPlan {
-        mutating func inject(_ fault: CreateFault?, runtime: CInt) {
+        mutating func inject(_ fault: CreateFault?) {
             switch fault {
             case .failOperation(let index, let errno): self.fault = .fail(operation: index, errno)
-            case .killAfterOperation(let index): self.fault = .kill(parent: runtime, after: index)
+            case .killAfterOperation(let index): self.fault = .killParent(after: index)
             case .fail, .kill, nil: break
             }
         }
