@@ -91,14 +91,18 @@ extension ContainersTests {
                 try bundle.write()
                 let error = refusal(bundle)
                 check(error, .badDocument, "", bundle)
-                #expect(error?.message.lowercased().contains(text.lowercased()) == true, "\(error?.message ?? "created")")
+                #expect(
+                    error?.message.lowercased().contains(text.lowercased()) == true, "\(error?.message ?? "created")")
             }
         }
 
         @Test(.needs(.root)) func whatTheKernelRefuses() throws {
             for (mount, text) in [
                 (.init(destination: "/x", type: "nosuchfs", source: "x"), "make file system nosuchfs"),
-                (.init(destination: "/x", type: "bind", source: "/no/such/source", options: ["bind"]), "/no/such/source"),
+                (
+                    .init(destination: "/x", type: "bind", source: "/no/such/source", options: ["bind"]),
+                    "/no/such/source"
+                ),
                 (.init(destination: "/bin/busybox", type: "tmpfs", source: "x"), "on \"/bin/busybox\""),
                 (.init(destination: "/bin/busybox/x", type: "tmpfs", source: "x"), "on \"/bin/busybox/x\""),
             ] as [(Configuration.Mount, String)] {

@@ -27,7 +27,8 @@ extension ContainersTests {
             let creation = try bundle.start()
             defer { discard(creation) }
             let pid = creation.pid
-            let script = "for n in \(kinds.joined(separator: " ")); do readlink /proc/self/ns/$n; done; cat /proc/self/cgroup; hostname; ls /"
+            let script =
+                "for n in \(kinds.joined(separator: " ")); do readlink /proc/self/ns/$n; done; cat /proc/self/cgroup; hostname; ls /"
             let (status, output) = try bundle.execute(script)
             #expect(status == .exited(0))
             let lines = output.split(separator: "\n").map(String.init)

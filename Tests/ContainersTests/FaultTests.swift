@@ -99,7 +99,9 @@
                 } else if started {
                     #expect(text.hasPrefix("operation \(index): "), "\(text)")
                 } else {
-                    #expect(withoutNumbers(text).hasPrefix(withoutNumbers("operation \(index): \(operation)")), "\(operation): \(text)")
+                    #expect(
+                        withoutNumbers(text).hasPrefix(withoutNumbers("operation \(index): \(operation)")),
+                        "\(operation): \(text)")
                 }
             }
 
@@ -127,7 +129,11 @@
                 var survived = 0
                 for index in 0..<count {
                     let (status, output) = try Helper.run("create", bundle, ["kill-operation=\(index)"])
-                    if status == .exited(0) { survived += 1 } else { #expect(status == .signaled(SIGKILL), "\(output)") }
+                    if status == .exited(0) {
+                        survived += 1
+                    } else {
+                        #expect(status == .signaled(SIGKILL), "\(output)")
+                    }
                     try recover(bundle, after: "operation \(index)", byCreating: index % 2 == 1)
                 }
                 // Those that follow the start, and the last before it, which races with the end of the create.

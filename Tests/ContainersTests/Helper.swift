@@ -21,7 +21,9 @@ struct Helper {
         posix_spawn_file_actions_adddup2(&actions, end, 2)
         for (index, copy) in copies.enumerated() { posix_spawn_file_actions_adddup2(&actions, copy, CInt(index) + 3) }
 
-        let arguments = [Self.path, command, bundle.folder, bundle.id, bundle.runtime.stateRoot, "given=\(descriptors.count)"] + values
+        let arguments =
+            [Self.path, command, bundle.folder, bundle.id, bundle.runtime.stateRoot, "given=\(descriptors.count)"]
+            + values
         var pid: pid_t = 0
         var pointers = arguments.map { strdup($0) } + [nil]
         defer { for pointer in pointers { free(pointer) } }

@@ -7,7 +7,7 @@ extension TestBundle {
     var leftovers: [String] {
         names(in: "\(folder)/state").map { "state \($0)" } + leftCgroups.map { "cgroup \($0)" }
             + leftMounts.map { "mount \($0)" } + leftProcesses.map { "process \($0)" }
-            + names(in: folder).filter { ![ "state", "rootfs", "out", "config.json"].contains($0) && $0.hasPrefix(".") }
+            + names(in: folder).filter { !["state", "rootfs", "out", "config.json"].contains($0) && $0.hasPrefix(".") }
     }
 
     private var leftCgroups: [String] {
@@ -20,10 +20,13 @@ extension TestBundle {
         return mounts.split(separator: "\n").filter { $0.contains(folder) || $0.contains(id) }.map(String.init)
     }
 
-    /// Processes in a cgroup of the container's, or with the bundle among their arguments.
+    /// Processes in a cgroup of the container's, or with the bundle among their arguments; not those that have ended and
+    /// that the machine's first process, whose children they became, has yet to reap.
     private var leftProcesses: [String] {
         names(in: "/proc").filter { name in
-            guard Int(name) != nil else { return false }
+            guard Int(name) != nil, let status = try? readText("/proc/\(name)/stat"),
+                let end = status.lastIndex(of: ")"), !status[end...].hasPrefix(") Z")
+            else { return false }
             let cgroups = (try? readText("/proc/\(name)/cgroup")) ?? ""
             let arguments = (try? readText("/proc/\(name)/cmdline")) ?? ""
             return cgroups.split(separator: "/").contains { $0.split(separator: "\n").first == Substring(id) }

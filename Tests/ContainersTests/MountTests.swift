@@ -82,7 +82,7 @@ extension ContainersTests {
 
         @Test(.needs(.root)) func propagationIsTheMounts() throws {
             let bundle = try TestBundle(
-                script: "for m in /shared /private /free /; do grep \" $m \" /proc/self/mountinfo | tail -n 1; done")
+                script: "for m in /shared /private /free /; do awk -v m=$m '$5 == m' /proc/self/mountinfo; done")
             mkdir("\(bundle.folder)/data", 0o755)
             bundle.configuration.linux.rootfsPropagation = .shared
             bundle.configuration.mounts += [
@@ -97,7 +97,8 @@ extension ContainersTests {
         }
 
         @Test(.needs(.testVM)) func aSlaveSeesWhatTheHostMountsLater() throws {
-            let bundle = try TestBundle(script: "echo up; while [ ! -e /slave/below/late ]; do sleep 0.1; done; echo seen; ls /private/below")
+            let bundle = try TestBundle(
+                script: "echo up; while [ ! -e /slave/below/late ]; do sleep 0.1; done; echo seen; ls /private/below")
             mkdir("\(bundle.folder)/data", 0o755)
             mkdir("\(bundle.folder)/data/below", 0o755)
             bundle.configuration.mounts += [
@@ -130,7 +131,9 @@ extension ContainersTests {
 
         @Test(.needs(.root)) func aFileSystemStartsWithACopyOfWhatItCovers() throws {
             let bundle = try TestBundle(
-                script: "cat /etc/conf/file; readlink /etc/link; stat -c '%a %u %g' /etc/conf/file /etc; echo new >/etc/new; ls /etc")
+                script:
+                    "cat /etc/conf/file; readlink /etc/link; stat -c '%a %u %g' /etc/conf/file /etc; echo new >/etc/new; ls /etc"
+            )
             mkdir("\(bundle.rootfs)/etc/conf", 0o700)
             try makeFile("\(bundle.rootfs)/etc/conf/file", "covered\n", mode: 0o640)
             chown("\(bundle.rootfs)/etc/conf/file", 3, 4)
@@ -159,8 +162,12 @@ extension ContainersTests {
             chown("\(place)/file", 1000, 1001)
             chmod(place, 0o777)
             var mapped = bind(place, "/mapped", "bind", "idmap")
-            mapped.uidMappings = [.init(containerID: 0, hostID: 0, size: 1), .init(containerID: 1000, hostID: 5000, size: 10)]
-            mapped.gidMappings = [.init(containerID: 0, hostID: 0, size: 1), .init(containerID: 1001, hostID: 6000, size: 10)]
+            mapped.uidMappings = [
+                .init(containerID: 0, hostID: 0, size: 1), .init(containerID: 1000, hostID: 5000, size: 10),
+            ]
+            mapped.gidMappings = [
+                .init(containerID: 0, hostID: 0, size: 1), .init(containerID: 1001, hostID: 6000, size: 10),
+            ]
             bundle.configuration.mounts += [mapped, bind(place, "/plain", "bind")]
             #expect(try bundle.linesOfRun() == ["5000 6000", "1000 1001"])
         }
@@ -169,7 +176,7 @@ extension ContainersTests {
             let bundle = try TestBundle(
                 script: """
                     stat -c '%t:%T' /secret/file; ls /secret/directory | wc -l; touch /secret/directory/x
-                    ls /secret; cat /proc/kcore | wc -c; echo x > /proc/sys/kernel/hostname; ls /readonly; touch /readonly/x
+                    ls /secret; cat /proc/interrupts | wc -c; echo x > /proc/sys/kernel/hostname; ls /readonly; touch /readonly/x
                     """)
             bundle.configuration.root.readonly = false
             mkdir("\(bundle.rootfs)/secret", 0o755)

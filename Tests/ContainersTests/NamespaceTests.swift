@@ -42,7 +42,9 @@ extension ContainersTests {
             let holder = try first.start()
             defer { discard(holder) }
             let second = try TestBundle(
-                script: "for n in net ipc uts pid mnt; do readlink /proc/self/ns/$n; done; hostname; echo $$; ps | grep -c 'sleep 10[0]'")
+                script:
+                    "for n in net ipc uts pid mnt; do readlink /proc/self/ns/$n; done; hostname; echo $$; ps | grep -c 'sleep 10[0]'"
+            )
             second.configuration.hostname = nil
             for (kind, file) in names where [.network, .ipc, .uts, .pid].contains(kind) {
                 second.configuration.linux.namespaces.removeAll { $0.type == kind }
@@ -77,7 +79,9 @@ extension ContainersTests {
         }
 
         @Test(.needs(.root)) func aPathThatIsNoNamespaceIsRefused() throws {
-            for (path, text) in [("/no/such/namespace", "ENOENT"), ("/proc/self/ns/uts", "EINVAL"), ("/dev/null", "EINVAL")] {
+            for (path, text) in [
+                ("/no/such/namespace", "ENOENT"), ("/proc/self/ns/uts", "EINVAL"), ("/dev/null", "EINVAL"),
+            ] {
                 let bundle = try TestBundle()
                 bundle.configuration.linux.namespaces.removeAll { $0.type == .network }
                 bundle.configuration.linux.namespaces.append(.init(.network, path: path))
@@ -100,6 +104,8 @@ extension ContainersTests {
             bundle.mapUsers()
             for (name, owner) in [("host", uid_t(0)), ("own", 100_000)] {
                 mkdir("\(bundle.folder)/\(name)", 0o755)
+                // The mapped root may make nothing in a root file system that is not its own.
+                mkdir("\(bundle.rootfs)/\(name)", 0o755)
                 chown("\(bundle.folder)/\(name)", owner, owner)
                 bundle.configuration.mounts.append(
                     .init(destination: "/\(name)", type: "bind", source: name, options: ["bind"]))
@@ -145,7 +151,8 @@ extension ContainersTests {
 
         @Test(.needs(.root)) func aUserMapsItself() throws {
             let bundle = try rootless(
-                "id -u; cat /proc/self/uid_map /proc/self/setgroups; hostname; echo $$; ls /dev/null; stat -c %u /out", uid: 61000)
+                "id -u; cat /proc/self/uid_map /proc/self/setgroups; hostname; echo $$; ls /dev/null; stat -c %u /out",
+                uid: 61000)
             let (status, output) = try Helper.run("run", bundle, ["user=61000:61000"])
             #expect(status == .exited(0), "\(output)")
             let lines = bundle.lines
@@ -157,7 +164,8 @@ extension ContainersTests {
 
         @Test(.needs(.testVM)) func aUserMapsSubordinateIDs() throws {
             let bundle = try rootless(
-                "cat /proc/self/uid_map; touch /tmp/mine; chown 5:6 /tmp/mine && stat -c '%u %g' /tmp/mine; id -G", uid: 61000)
+                "cat /proc/self/uid_map; touch /tmp/mine; chown 5:6 /tmp/mine && stat -c '%u %g' /tmp/mine; id -G",
+                uid: 61000)
             bundle.configuration.root.readonly = false
             bundle.process.capabilities?.effective.append("CAP_CHOWN")
             bundle.process.capabilities?.permitted.append("CAP_CHOWN")

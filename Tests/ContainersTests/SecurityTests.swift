@@ -18,7 +18,8 @@ extension ContainersTests {
         }
 
         @Test(.needs(.root), arguments: [false, true]) func aFilterRefuses(noNewPrivileges: Bool) throws {
-            let bundle = try TestBundle(script: "mkdir /tmp/x; grep -E '^(Seccomp|NoNewPrivs):' /proc/self/status | tr -d '\\t'")
+            let bundle = try TestBundle(
+                script: "mkdir /tmp/x; grep -E '^(Seccomp|NoNewPrivs):' /proc/self/status | tr -d '\\t'")
             bundle.configuration.root.readonly = false
             bundle.process.noNewPrivileges = noNewPrivileges
             bundle.configuration.linux.seccomp = filter(["mkdir", "mkdirat"], .errno, errno: 95)
@@ -37,7 +38,9 @@ extension ContainersTests {
         }
 
         @Test(.needs(.root)) func aFilterLooksAtArguments() throws {
-            let bundle = try TestBundle(["sh", "-c", "exec >/out 2>&1; kill -0 1 && echo zero; kill -USR1 $$ || echo refused"])
+            let bundle = try TestBundle([
+                "sh", "-c", "exec >/out 2>&1; kill -0 1 && echo zero; kill -USR1 $$ || echo refused",
+            ])
             var seccomp = Configuration.Seccomp(defaultAction: .allow)
             seccomp.syscalls = [
                 .init(
@@ -103,7 +106,9 @@ extension ContainersTests {
 
         @Test(.needs(.root), arguments: [false, true]) func noDescriptorIsLeftOpen(mapped: Bool) throws {
             // ls has the directory itself open as well.
-            let bundle = try TestBundle(["sh", "-c", "exec >/out 2>&1 </dev/null; ls /proc/self/fd; readlink /proc/1/exe"])
+            let bundle = try TestBundle([
+                "sh", "-c", "exec >/out 2>&1 </dev/null; ls /proc/self/fd; readlink /proc/1/exe",
+            ])
             if mapped { bundle.mapUsers() }
             bundle.configuration.hooks.createContainer = [.init(path: "/bin/true")]
             let creation = try bundle.start()

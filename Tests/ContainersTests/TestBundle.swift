@@ -130,7 +130,8 @@ final class TestBundle {
 
     /// Runs a shell's script in the container and returns what it wrote.
     func execute(
-        _ script: String, _ options: ExecOptions = ExecOptions(), _ change: (inout Configuration.Process) -> Void = { _ in }
+        _ script: String, _ options: ExecOptions = ExecOptions(),
+        _ change: (inout Configuration.Process) -> Void = { _ in }
     ) throws -> (status: ExitStatus, output: String) {
         try makeFile("\(folder)/out", mode: 0o666)
         var process = process

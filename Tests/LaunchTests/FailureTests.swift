@@ -31,24 +31,30 @@ import Testing
             return [
                 .synchronize(SyncPoint(rawValue: 1)), .awaitStart(on: .inherited(0)), .parentDeathSignal(9),
                 .join(.uts, .inherited(0)), .unshare(.uts), .hostname("name"), .domainname("name"), .loopbackUp,
-                .propagation(path: "/", flags: 1 << 18), .open(path: "x", from: root, flags: .path, resolve: [], into: slot),
+                .propagation(path: "/", flags: 1 << 18),
+                .open(path: "x", from: root, flags: .path, resolve: [], into: slot),
                 .cloneTree(path: "x", from: root, recursive: true, into: slot),
-                .mountAttributes(.slot(slot), set: 1, clear: 0), .attach(.slot(slot), root: root, path: "x", create: .file),
+                .mountAttributes(.slot(slot), set: 1, clear: 0),
+                .attach(.slot(slot), root: root, path: "x", create: .file),
                 .attachAtPath(.slot(slot), path: "/x"),
-                .fileSystem(type: "tmpfs", source: "x", options: [.flag("ro"), .string("size", "1k")], attributes: 1, into: slot),
+                .fileSystem(
+                    type: "tmpfs", source: "x", options: [.flag("ro"), .string("size", "1k")], attributes: 1, into: slot
+                ),
                 .reconfigure(root: root, path: "x", options: [.flag("ro")]),
                 .pathAttributes(root: root, path: "x", set: 1, clear: 0), .mask(root: root, path: "x"),
                 .readOnly(root: root, path: "x"), .copyUp(into: .slot(slot), root: root, path: "x"),
                 .makeNode(root: root, path: "x", mode: mode_t(S_IFCHR) | 0o600, device: 0x103, owner: 0, group: 0),
                 .makeLink(root: root, path: "x", text: "y"), .makeDirectory(root: root, path: "x", mode: 0o755),
                 .pivotRoot(.slot(slot)), .moveRoot(.slot(slot)), .changeDirectory("/"),
-                .writeFile(root: root, path: "x", text: "y"), .terminal(receiver: .inherited(0), root: nil, columns: 1, rows: 1),
+                .writeFile(root: root, path: "x", text: "y"),
+                .terminal(receiver: .inherited(0), root: nil, columns: 1, rows: 1),
                 .session, .sessionKeyring, .resourceLimit(7, soft: 1, hard: 2), .umask(0o22), .groups([1]),
                 .user(1, group: 1), .keepCapabilities(true), .boundingSet(0),
                 .capabilities(effective: 0, permitted: 0, inheritable: 0), .ambientSet(0), .noNewPrivileges,
                 .seccomp(program: [], flags: 0), .personality(0), .scheduler(.init(policy: 0)), .ioPriority(0),
                 .memoryPolicy(mode: 0, nodes: []), .cpuAffinity([0]), .duplicate(.inherited(0), to: 9),
-                .closeDescriptors(from: 3, keeping: []), .hook(.init(path: "/bin/true", arguments: ["true"], environment: [])),
+                .closeDescriptors(from: 3, keeping: []),
+                .hook(.init(path: "/bin/true", arguments: ["true"], environment: [])),
                 .findExecutable("true", searchPath: ["/bin"]), .execute(arguments: ["true"], environment: []),
             ]
         }
@@ -109,7 +115,8 @@ import Testing
         plan.newNamespaces = NamespaceFlags(rawValue: 0x800)  // CLONE_SIGHAND, which is none
         plan.append(.umask(0))
         let error = #expect(throws: LaunchError.self) { _ = try plan.launch() }
-        #expect(error?.description.hasPrefix("clone a process with new namespaces") == true, "\(error?.description ?? "")")
+        #expect(
+            error?.description.hasPrefix("clone a process with new namespaces") == true, "\(error?.description ?? "")")
     }
 
     @Test(.needs(.root)) func aJoinThatIsRefusedSaysWhich() throws {
@@ -119,7 +126,9 @@ import Testing
         plan.joinsBeforeClone = [.init(.uts, own.rawValue), .init(.network, wrong.rawValue)]
         plan.append(.umask(0))
         let error = #expect(throws: LaunchError.self) { _ = try plan.launch() }
-        #expect(error?.description == "join the network namespace of descriptor \(wrong.rawValue): invalid argument (EINVAL)")
+        #expect(
+            error?.description
+                == "join the network namespace of descriptor \(wrong.rawValue): invalid argument (EINVAL)")
         // The caller has joined nothing itself, and its descriptors are its own.
         #expect(try own.status().inode == (try Descriptor.open("/proc/self/ns/uts", .readOnly)).status().inode)
     }
@@ -131,7 +140,8 @@ import Testing
             users: [.init(inside: 0, outside: 0, count: 0)], groups: [.init(inside: 0, outside: 0, count: 1)])
         plan.append(.umask(0))
         let error = #expect(throws: LaunchError.self) { _ = try plan.launch() }
-        #expect(error?.description.contains("map the ids of the new user namespace") == true, "\(error?.description ?? "")")
+        #expect(
+            error?.description.contains("map the ids of the new user namespace") == true, "\(error?.description ?? "")")
         plan.identityMaps?.writer = .helpers(newuidmap: "/no/such/newuidmap", newgidmap: "/no/such/newgidmap")
         let missing = #expect(throws: LaunchError.self) { _ = try plan.launch() }
         #expect(missing?.description.contains("/no/such/newgidmap") == true, "\(missing?.description ?? "")")

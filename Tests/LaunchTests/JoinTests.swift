@@ -7,7 +7,9 @@ import Testing
 /// Where a process is born: namespaces of others', and cgroups.
 @Suite struct JoinTests {
     /// A process that only keeps its namespaces.
-    private func holder(_ kinds: NamespaceFlags, cgroup: CInt? = nil, unsharing: NamespaceFlags = []) throws -> LaunchedProcess {
+    private func holder(_ kinds: NamespaceFlags, cgroup: CInt? = nil, unsharing: NamespaceFlags = []) throws
+        -> LaunchedProcess
+    {
         var plan = LaunchPlan()
         plan.newNamespaces = kinds
         plan.cgroup = cgroup
@@ -33,7 +35,8 @@ import Testing
         let process = try plan.launch()
         try process.waitUntilExecuted()
         #expect(try process.wait() == .exited(0))
-        return String(decoding: try pipe.takeReadEnd().readToEnd(), as: UTF8.self).split(separator: "\n").map(String.init)
+        return String(decoding: try pipe.takeReadEnd().readToEnd(), as: UTF8.self).split(separator: "\n").map(
+            String.init)
     }
 
     @Test(.needs(.root)) func namespacesAreJoinedBeforeTheClone() throws {
