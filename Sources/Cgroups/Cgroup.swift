@@ -7,7 +7,7 @@ import Linux
 /// taken by a new one later. Only ``remove(killing:timeoutMilliseconds:)`` goes by path.
 ///
 ///     let hierarchy = try CgroupHierarchy.find()
-///     let box = try hierarchy.create("/demo/box", applying: ResourceLimits(memory: MemoryLimits(max: 64 << 20)))
+///     let box = try hierarchy.create("/demo/box", applying: ResourceLimits(memory: MemoryLimits(max: .mebibytes(64))))
 ///     try box.add(process: pid)
 ///     print(try box.statistics().memory?.current ?? 0)
 ///     try box.remove(killing: true)
@@ -53,7 +53,9 @@ public struct Cgroup: ~Copyable, Sendable {
     /// Opens a plain folder as if it were a cgroup, for tests of file formats.
     init(fixture path: String) throws(CgroupError) {
         self.init(
-            directory: try openDirectory(path), path: path, hierarchy: CgroupHierarchy(unchecked: path),
+            directory: try openDirectory(path), path: path,
+            hierarchy: CgroupHierarchy(
+                unchecked: String(path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex))),
             isFixture: true)
     }
 
