@@ -42,6 +42,10 @@ public struct Cgroup: ~Copyable, Sendable {
     ///
     /// - Throws: `ENOENT` when it does not exist, `EINVAL` when it is not a directory of a cgroup2 file system.
     public init(opening path: String) throws(CgroupError) {
+        guard path.hasPrefix("/") else {
+            throw CgroupError(.open, path: path, cause: .invalid("it is no absolute path"))
+        }
+        let path = withoutTrailingSlashes(path)
         let opened = try openDirectory(path)
         guard isCgroup2(opened) else {
             throw CgroupError(

@@ -16,6 +16,7 @@ import Testing
         #expect(root.relativePath == "/")
         #expect(try root.type() == .domain)
         #expect(try root.parent() == nil)
+        #expect(try Cgroup(opening: hierarchy.mountPoint + "/").relativePath == "/")
         let own = try hierarchy.ownPath()
         #expect(hierarchy.contains(own))
         #expect(try hierarchy.path(ofProcess: getpid()) == own)
@@ -28,15 +29,28 @@ import Testing
         #expect(nowhere?.errno == .noSuchFileOrDirectory)
         #expect(throws: CgroupError.self) { _ = try Cgroup(opening: "/proc") }
         #expect(throws: CgroupError.self) { _ = try Cgroup(opening: "/etc/passwd") }
+        #expect(throws: CgroupError.self) { _ = try Cgroup(opening: "sys/fs/cgroup") }
     }
 
-    @Test(.needsSomeCgroup2, arguments: ["../x", "a/../b", "./a", "a/\u{0}"]) func pathsStayInside(
+    @Test(.needsSomeCgroup2, arguments: ["../x", "a/../b", "./a"]) func pathsStayInside(
         _ path: String
     ) throws {
         let hierarchy = try CgroupHierarchy.find()
         #expect(throws: CgroupError.self) { _ = try hierarchy.create(path) }
         #expect(throws: CgroupError.self) { _ = try hierarchy.open(path) }
         #expect(!hierarchy.contains(path))
+        #expect(throws: CgroupError.self) { _ = try hierarchy.open("a\u{0}b") }
+    }
+
+    @Test(.needsSomeCgroup2) func opensByFullPath() throws {
+        try withCgroup { cgroup in
+            let inner = try cgroup.createChild("inner")
+            let opened = try Cgroup(opening: inner.path + "//")
+            #expect(opened.path == inner.path)
+            #expect(opened.hierarchy == cgroup.hierarchy)
+            #expect(opened.relativePath == cgroup.relativePath + "/inner")
+            #expect(throws: CgroupError.self) { _ = try cgroup.createChild("a/b") }
+        }
     }
 
     @Test(.needsSomeCgroup2) func makesWhatIsMissingAndRemovesJustThat() throws {
@@ -136,7 +150,7 @@ import Testing
             #expect(try cgroup.threads() == [program.pid])
             #expect(try cgroup.events().isPopulated)
             #expect(try cgroup.hierarchy.path(ofProcess: program.pid) == cgroup.relativePath)
-            let inner = try cgroup.hierarchy.create(cgroup.relativePath + "/inner")
+            let inner = try cgroup.createChild("inner")
             let second = try Program(["/bin/sleep", "1000"])
             try inner.add(process: second.pid)
             #expect(try cgroup.processesOfSubtree().sorted() == [program.pid, second.pid].sorted())
@@ -200,14 +214,15 @@ import Testing
     @Test(.needsSomeCgroup2) func removesADeepTree() throws {
         try withCgroup { top in
             var place = try top.directory.duplicate()
-            for _ in 0..<1500 {
+            for _ in 0..<1100 {
                 try #require(mkdirat(place.rawValue, "level", 0o755) == 0)
                 try #require(mkdirat(place.rawValue, "beside", 0o755) == 0)
                 place = try place.open("level", [.readOnly, .directory])
             }
-            #expect(try top.descendantCounts().alive == 3000)
+            #expect(try top.descendantCounts().alive == 2200)
             try top.remove()
-            #expect(!top.hierarchy.contains(top.relativePath))
+            let isLeft = top.hierarchy.contains(top.relativePath)
+            #expect(!isLeft)
         }
     }
 
@@ -233,7 +248,7 @@ import Testing
 
     @Test(.needsSomeCgroup2) func whatIsFrozenAboveStaysFrozen() throws {
         try withCgroup { cgroup in
-            let inner = try cgroup.hierarchy.create(cgroup.relativePath + "/inner")
+            let inner = try cgroup.createChild("inner")
             try cgroup.freeze()
             let error = #expect(throws: CgroupError.self) { try inner.thaw(timeoutMilliseconds: 50) }
             #expect(error?.cause == .timedOut(milliseconds: 50))
@@ -261,8 +276,8 @@ import Testing
 
     @Test(.needsSomeCgroup2) func threadedCgroupsHoldThreads() throws {
         try withCgroup { domain in
-            let threaded = try domain.hierarchy.create(domain.relativePath + "/threaded")
-            let sibling = try domain.hierarchy.create(domain.relativePath + "/sibling")
+            let threaded = try domain.createChild("threaded")
+            let sibling = try domain.createChild("sibling")
             #expect(try threaded.type() == .domain)
             try threaded.makeThreaded()
             #expect(try threaded.type() == .threaded)

@@ -26,8 +26,7 @@ import Testing
     }
 
     @Test(.needs(.root), .needs(.controller("memory"))) func memoryShrinksOnlyToWhatIsUsed() throws {
-        try withCgroup(controllers: [.memory]) { created in
-            let cgroup = try created.hierarchy.open(created.relativePath)
+        try withCgroup(controllers: [.memory]) { cgroup in
             let program = try Program(shell: "x=$(head -c 8388608 /dev/zero | tr '\\0' a); sleep 1000", in: cgroup.path)
             #expect(try eventually(30_000) { try cgroup.get(.memoryCurrent) > 8 << 20 })
             let error = #expect(throws: CgroupError.self) {
@@ -91,8 +90,7 @@ import Testing
 
     /// The kernel refuses the wrong order of each of these: the order is not a matter of taste.
     @Test(.needs(.root), .needs(.controller("cpu"))) func quotaAndBurstPassEachOther() throws {
-        try withCgroup(controllers: [.cpu]) { created in
-            let cgroup = try created.hierarchy.open(created.relativePath)
+        try withCgroup(controllers: [.cpu]) { cgroup in
             for (quota, burst) in [(50_000, 40_000), (10_000, 5000), (80_000, 70_000), (5000, 0)] as [(UInt64, UInt64)]
             {
                 try cgroup.apply(ResourceLimits(cpu: CPULimits(quota: .value(quota), burst: burst)))
