@@ -116,9 +116,14 @@ import Testing
         let hierarchy = try CgroupHierarchy.find()
         let root = try hierarchy.root()
         let controller = try #require(try hierarchy.controllers().first { $0 == .hugetlb })
+        let wasEnabled = try root.enabledControllers().contains(controller)
         let base = uniquePath()
         let leaf = try hierarchy.create(base + "/a/b", controllers: [controller])
-        defer { try? hierarchy.open(base).remove(killing: true) }
+        defer {
+            try? hierarchy.open(base).remove(killing: true)
+            // A guest leaves the machine's root as it was.
+            if !wasEnabled { try? root.enable([], disable: [controller]) }
+        }
         #expect(try root.enabledControllers().contains(controller))
         #expect(try leaf.availableControllers() == [controller])
         #expect(try leaf.absence(of: controller) == nil)

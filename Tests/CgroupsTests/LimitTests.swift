@@ -133,7 +133,8 @@ import Testing
         }
     }
 
-    @Test(.needs(.root), .needs(.controller("io"))) func devicesAreThrottled() throws {
+    /// The test machine's own disk.
+    @Test(.needs(.testVM), .needs(.controller("io"))) func devicesAreThrottled() throws {
         try withCgroup(controllers: [.io]) { cgroup in
             let disk = DeviceNumber(try Descriptor.open("/dev/vda", .path).status().representedDevice)
             try cgroup.apply(
@@ -172,7 +173,8 @@ import Testing
         }
     }
 
-    @Test(.needs(.root), .needs(.controller("hugetlb"))) func hugePagesAreLimited() throws {
+    /// Changes the machine's number of huge pages.
+    @Test(.needs(.testVM), .needs(.controller("hugetlb"))) func hugePagesAreLimited() throws {
         try withCgroup(controllers: [.hugetlb]) { cgroup in
             let size = HugePageSize(bytes: 2 << 20)
             #expect(HugePageSize.available().contains(size))
