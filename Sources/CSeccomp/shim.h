@@ -1,1 +1,5 @@
+// As CLinux has it: both modules show the same C library headers, and clang refuses two shapes of one struct.
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <seccomp.h>
