@@ -2,4 +2,6 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <linux/filter.h>
 #include <seccomp.h>
+#include <stdlib.h>
