@@ -34,8 +34,7 @@ let package = Package(
         .target(name: "Capabilities", dependencies: ["Linux", "CLinux", "CCapability"], swiftSettings: strict),
 
         // Layer 2: documents.
-        .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
-        .target(name: "OCI", dependencies: ["CJansson"]),
+        .target(name: "OCI"),
 
         // Layer 3: compositions.
         .target(
@@ -50,6 +49,10 @@ let package = Package(
         .executableTarget(
             name: "bulkhead", dependencies: ["Linux", "Namespaces", "Cgroups", "Seccomp", "Capabilities"],
             path: "Sources/Examples/Doctor"),
+
+        .executableTarget(
+            name: "lesson-namespaces", dependencies: ["Linux", "Namespaces"],
+            path: "Sources/Examples/Lessons/Namespaces"),
 
         .target(name: "TestSupport", dependencies: ["Linux"], path: "Tests/TestSupport"),
         .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport"]),

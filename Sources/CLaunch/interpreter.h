@@ -19,9 +19,7 @@
 // From sys/mount.h, which cannot be included beside linux/mount.h in glibc 2.36.
 #define BH_MNT_DETACH 2
 #define BH_MS_REC 16384
-#define BH_MS_PRIVATE (1 << 18)
 #define BH_MS_SLAVE (1 << 19)
-#define BH_MS_MOVE 8192
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x00000080

@@ -174,10 +174,9 @@ static int pivot_root(int root) {
     return chdir("/") < 0 ? errno : 0;
 }
 
+// The new root lies on top of the old one already.
 static int move_root(int root) {
     if (fchdir(root) < 0) return errno;
-    int failure = legacy_mount(".", "/", BH_MS_MOVE);
-    if (failure) return failure;
     if (chroot(".") < 0) return errno;
     return chdir("/") < 0 ? errno : 0;
 }

@@ -157,6 +157,12 @@ int bh_run_process(struct bh_child *child, const struct bh_operation *op) {
     case BH_LOOPBACK_UP: return loopback_up();
     case BH_WRITE_FILE: return write_file(first, op);
     case BH_SESSION: return setsid() < 0 && errno != EPERM ? errno : 0;
+    case BH_SESSION_KEYRING:
+        // A kernel without keyrings has none to share; a used-up quota must not keep a container from starting.
+        if (syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL, 0, 0, 0) < 0 && errno != ENOSYS &&
+            errno != EDQUOT && errno != EPERM)
+            return errno;
+        return 0;
     case BH_RESOURCE_LIMIT: {
         struct {
             uint64_t soft, hard;

@@ -57,9 +57,15 @@ ssize_t bh_receive_descriptor(int socket, void *bytes, size_t count, int *descri
     ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     if (got < 0) return got;
     for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
-        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-            header->cmsg_len >= CMSG_LEN(sizeof(int)) && *descriptor < 0) {
-            memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        // Alignment leaves room for a second descriptor; a sender that uses it must not leave it open here.
+        for (size_t used = CMSG_LEN(0); used + sizeof(int) <= header->cmsg_len; used += sizeof(int)) {
+            int received;
+            memcpy(&received, (const char *)header + used, sizeof received);
+            if (*descriptor < 0)
+                *descriptor = received;
+            else
+                close(received);
         }
     }
     return got;

@@ -20,6 +20,10 @@ public struct CreateOptions: Sendable {
     public var noNewKeyring = false
     /// Takes the time of each step; see ``Creation/times``.
     public var isTraced = false
+    #if DEBUG
+        /// A fault to inject, for tests.
+        public var fault: CreateFault?
+    #endif
 
     public init(bundle: String) { self.bundle = bundle }
 }

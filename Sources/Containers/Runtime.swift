@@ -16,6 +16,9 @@ public struct Runtime: Sendable {
     public var systemdCgroupNames = false
     /// Where the cgroup2 file system is mounted; nil looks for it.
     public var cgroupMount: String?
+    /// Told what went wrong without failing anything: a poststart or poststop hook, which the specification lets a
+    /// runtime only log.
+    public var warn: (@Sendable (String) -> Void)?
 
     public init(stateRoot: String) { self.stateRoot = stateRoot }
 }

@@ -221,6 +221,7 @@ struct CompiledPlan: ~Copyable {
             if let root { unsafe result.fd2 = root.operand }
             numbers(UInt64(columns), UInt64(rows))
         case .session: code(BH_SESSION)
+        case .sessionKeyring: code(BH_SESSION_KEYRING)
         case .resourceLimit(let resource, let soft, let hard):
             code(BH_RESOURCE_LIMIT)
             numbers(UInt64(resource), soft, hard)

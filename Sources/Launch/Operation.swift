@@ -77,6 +77,8 @@ public enum Operation: Sendable {
     case terminal(receiver: DescriptorReference, root: DescriptorReference?, columns: UInt16, rows: UInt16)
     /// A session of its own; `setsid(2)`.
     case session
+    /// A session keyring of its own, without a name; `keyctl(2)`. A kernel without keyrings is fine.
+    case sessionKeyring
     /// `prlimit(2)`; `resource` is `RLIMIT_*`.
     case resourceLimit(CInt, soft: UInt64, hard: UInt64)
     case umask(mode_t)

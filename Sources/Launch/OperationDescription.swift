@@ -45,6 +45,7 @@ extension Operation: CustomStringConvertible {
         case .writeFile(_, let path, let text, _): "write \(quoted(text)) to \(quoted(path))"
         case .terminal: "open a terminal and send it to the console socket"
         case .session: "start a session"
+        case .sessionKeyring: "start a session keyring"
         case .resourceLimit(let resource, let soft, let hard):
             "limit \(resourceName(resource)) to \(limitText(soft)) (hard \(limitText(hard)))"
         case .umask(let mask): "set the umask to 0\(String(mask, radix: 8))"

@@ -33,6 +33,18 @@ public struct DetachedMount: ~Copyable, Sendable {
         try self.init(cloning: try Descriptor.open(path, .path), recursive: recursive)
     }
 
+    /// A second mount of what is at a place, with the attributes that `options` ask for: of the place's own mount those
+    /// in ``MountOptions/attributes``, of all that come along those in ``MountOptions/recursiveAttributes``. What
+    /// comes along is ``MountOptions/isRecursiveBind``'s matter; the rest of the options stays with the caller.
+    public init(cloning source: borrowing Descriptor, options: MountOptions) throws(SystemError) {
+        let mount = try DetachedMount(cloning: source, recursive: options.isRecursiveBind)
+        if !options.recursiveAttributes.isEmpty {
+            try mount.setAttributes(options.recursiveAttributes, recursive: true)
+        }
+        if !options.attributes.isEmpty { try mount.setAttributes(options.attributes) }
+        self = mount
+    }
+
     /// A new file system, configured and with its attributes set as `options` say. What `options` say of binding,
     /// propagation, owners' mapping and copying is not for a new file system and stays with the caller.
     ///
@@ -51,7 +63,8 @@ public struct DetachedMount: ~Copyable, Sendable {
 
     /// Sets and clears attributes; `mount_setattr(2)`.
     public func setAttributes(_ change: MountAttributeChange, recursive: Bool = false) throws(SystemError) {
-        try Mount.setAttributes(change, descriptor.rawValue, recursive: recursive)
+        // In /proc every detached mount is called "/".
+        try Mount.setAttributes(change, descriptor.rawValue, recursive: recursive) { "detached mount" }
     }
 
     /// Changes where mount events go.
@@ -68,7 +81,8 @@ public struct DetachedMount: ~Copyable, Sendable {
     public func mapOwners(through userNamespace: borrowing Namespace, recursive: Bool = false) throws(SystemError) {
         try Mount.setAttributes(
             MountAttributeChange(set: .idMap), descriptor.rawValue, recursive: recursive,
-            userNamespace: userNamespace.descriptor.rawValue)
+            userNamespace: userNamespace.descriptor.rawValue
+        ) { "detached mount" }
     }
 
     /// Attaches the mount on a directory, or a mount of a file on a file; `move_mount(2)`.

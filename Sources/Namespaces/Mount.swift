@@ -16,7 +16,8 @@ public enum Mount {
     public static func setAttributes(
         _ change: MountAttributeChange, of place: borrowing Descriptor, recursive: Bool = false
     ) throws(SystemError) {
-        try setAttributes(change, place.rawValue, recursive: recursive)
+        let number = place.rawValue
+        try setAttributes(change, number, recursive: recursive) { "mount \(pathForMessage(number))" }
     }
 
     /// Changes where mount events of a mount go; `mount_setattr(2)`.
@@ -115,10 +116,11 @@ public enum Mount {
     }
 
     static func setAttributes(
-        _ change: MountAttributeChange, _ number: CInt, recursive: Bool, userNamespace: CInt? = nil
+        _ change: MountAttributeChange, _ number: CInt, recursive: Bool, userNamespace: CInt? = nil,
+        _ what: () -> String
     ) throws(SystemError) {
         try failing(hint: userNamespace == nil ? setAttributesHint : idMapHint) { () throws(SystemError) in
-            try systemCall("set attributes of mount \(pathForMessage(number))") {
+            try systemCall("set attributes of \(what())") {
                 unsafe bh_mount_setattr(
                     number, "", AtFlags.emptyPath | (recursive ? AtFlags.recursive : 0), change.set.rawValue,
                     change.clear.rawValue, 0, UInt64(userNamespace ?? 0))

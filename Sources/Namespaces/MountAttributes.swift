@@ -67,16 +67,15 @@ public struct MountAttributeChange: Hashable, Sendable {
         }
     }
 
-    /// Asks for attributes to be on, instead of what was asked for them before.
-    public mutating func turnOn(_ attributes: MountAttributes) {
-        set.formUnion(attributes)
-        clear.subtract(attributes)
-    }
-
-    /// Asks for attributes to be off, instead of what was asked for them before.
-    public mutating func turnOff(_ attributes: MountAttributes) {
-        clear.formUnion(attributes)
-        set.subtract(attributes)
+    /// Asks for attributes to be on or off, instead of what was asked for them before.
+    public mutating func turn(_ attributes: MountAttributes, _ on: Bool) {
+        if on {
+            self.set.formUnion(attributes)
+            self.clear.subtract(attributes)
+        } else {
+            self.clear.formUnion(attributes)
+            self.set.subtract(attributes)
+        }
     }
 }
 

@@ -69,9 +69,8 @@ public struct MountOptions: Hashable, Sendable {
     /// - Throws: ``MountOptionError/malformedIDMap(_:)``.
     public mutating func add(_ word: String) throws(MountOptionError) {
         if word.isEmpty { return }
-        if let effects = Self.table[word] {
-            for effect in effects { apply(effect, of: word) }
-        } else if word.hasPrefix("idmap=") || word.hasPrefix("ridmap=") {
+        if apply(word) { return }
+        if word.hasPrefix("idmap=") || word.hasPrefix("ridmap=") {
             idMap = try MountIDMapping(word: word)
         } else if Self.userSpacePrefixes.contains(where: word.hasPrefix) {
             userSpaceWords.append(word)
@@ -122,9 +121,6 @@ extension MountOptions {
         }
         return parameters + data.map(FileSystemParameter.init(word:))
     }
-
-    /// Every word with an effect of its own, in alphabetical order; `idmap=` and `ridmap=` also take a value.
-    public static var knownWords: [String] { table.keys.sorted() }
 }
 
 /// Why a list of mount options can't be taken apart.

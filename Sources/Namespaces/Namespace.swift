@@ -88,11 +88,18 @@ public struct Namespace: ~Copyable, Sendable {
         } catch {
             guard Self.lacksRequest(error.errno) else { throw error }
         }
+        self = try Self.throughProc(kind, of: process)
+    }
+
+    /// The way before Linux 6.11.
+    static func throughProc(
+        _ kind: NamespaceKind, of process: borrowing ProcessDescriptor
+    ) throws(SystemError) -> Namespace {
         let pid = try process.currentPID()
-        let namespace = try Self.open(kind, "/proc/\(pid)/ns/\(kind.fileName)", "process \(pid)")
+        let namespace = try open(kind, "/proc/\(pid)/ns/\(kind.fileName)", "process \(pid)")
         // Alive after the opening, so the number meant this process all the while.
         try process.send(signal: 0)
-        self = namespace
+        return namespace
     }
 
     /// The calling thread's namespace.
@@ -110,7 +117,10 @@ public struct Namespace: ~Copyable, Sendable {
         do throws(SystemError) {
             return try Namespace(owning: try Descriptor.open(path, .readOnly), expecting: kind)
         } catch {
-            throw SystemError("open \(kind) namespace of \(whose)", error.errno, hint: error.hint)
+            let hint =
+                error.errno == .permissionDenied || error.errno == .notPermitted
+                ? "it is another user's or has a capability that the caller lacks" : error.hint
+            throw SystemError("open \(kind) namespace of \(whose)", error.errno, hint: hint)
         }
     }
 

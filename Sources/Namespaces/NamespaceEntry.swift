@@ -55,7 +55,7 @@ extension Namespace {
     ///
     /// - Parameter path: an empty file is made there when there is nothing. The mount it is on should not be shared
     ///   with what lies inside the namespace.
-    /// - Throws: `EINVAL` for a mount namespace that is not newer than the caller's: such a mount could never end.
+    /// - Throws: `EINVAL` or `ELOOP` for a mount namespace that is not newer than the caller's: such a mount could never end.
     public func bind(to path: String) throws(SystemError) {
         var isNew = true
         let file: Descriptor
@@ -81,8 +81,11 @@ extension Namespace {
     }
 
     private func bindHint(_ error: SystemError) -> String? {
-        kind == .mount && error.errno == .invalidArgument
-            ? "a mount namespace can only be bound in one that is older" : error.hint
+        switch error.errno {
+        case .invalidArgument where kind == .mount, .tooManySymbolicLinks where kind == .mount:
+            "a mount namespace can only be bound in one that is older"
+        default: error.hint
+        }
     }
 }
 

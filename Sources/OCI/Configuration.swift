@@ -10,7 +10,7 @@
 /// ```
 public struct Configuration: Equatable, Sendable {
     /// The specification that these types follow: what new documents carry as `ociVersion`.
-    public static let specificationVersion = "1.3.0"
+    public static let specificationVersion = SemanticVersion(1, 3, 0)
 
     /// `ociVersion`: the version of the specification that the bundle complies with (config.md, Specification version).
     public var ociVersion: SemanticVersion
@@ -41,7 +41,7 @@ public struct Configuration: Equatable, Sendable {
 
     /// A configuration with nothing but a root file system.
     public init(root: Root, process: Process? = nil) {
-        self.ociVersion = SemanticVersion(1, 3, 0)
+        self.ociVersion = Configuration.specificationVersion
         self.root = root
         self.process = process
     }
@@ -56,6 +56,8 @@ public struct Configuration: Equatable, Sendable {
     }
 
     /// Reads a `config.json` and checks it with ``validate()``.
+    ///
+    /// - Throws: ``DocumentError`` with the path of the first field at fault.
     public init(json text: String) throws(DocumentError) { try self.init(json: text.utf8) }
 
     /// `root` (config.md, Root).

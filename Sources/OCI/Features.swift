@@ -25,9 +25,13 @@ public struct Features: Equatable, Sendable {
     }
 
     /// Reads the features of any runtime.
+    ///
+    /// - Throws: ``DocumentError`` with the path of the first field at fault.
     public init(json bytes: some Collection<UInt8>) throws(DocumentError) { self = try decode(bytes) }
 
     /// Reads the features of any runtime.
+    ///
+    /// - Throws: ``DocumentError`` with the path of the first field at fault.
     public init(json text: String) throws(DocumentError) { try self.init(json: text.utf8) }
 }
 

@@ -80,15 +80,15 @@ extension Configuration.Namespace: DocumentValue {
 
 extension Configuration.TimeOffsets: DocumentValue {
     package init(_ element: DocumentElement) throws(DocumentError) {
-        let offsets = try [String: Configuration.TimeOffset](element)
+        let fields = try element.fields()
+        monotonic = try fields.optional("monotonic")
+        boottime = try fields.optional("boottime")
         // A clock's name is a value, not a property: to ignore one would run the container at the wrong time.
         try element.members { (name, value) throws(DocumentError) in
             guard name == "monotonic" || name == "boottime" else {
                 throw value.problem("not a clock that a time namespace offsets (monotonic, boottime)")
             }
         }
-        monotonic = offsets["monotonic"]
-        boottime = offsets["boottime"]
     }
 
     package var json: JSON {

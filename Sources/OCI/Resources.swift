@@ -24,12 +24,16 @@ extension Configuration {
         public init() {}
 
         /// Reads a resources document, as `update --resources FILE` takes it, and checks it with ``validate()``.
+        ///
+        /// - Throws: ``DocumentError`` with the path of the first field at fault.
         public init(json bytes: some Collection<UInt8>) throws(DocumentError) {
             self = try decode(bytes)
             try validate()
         }
 
         /// Reads a resources document and checks it with ``validate()``.
+        ///
+        /// - Throws: ``DocumentError`` with the path of the first field at fault.
         public init(json text: String) throws(DocumentError) { try self.init(json: text.utf8) }
     }
 }

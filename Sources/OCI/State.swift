@@ -20,7 +20,7 @@ public struct State: Equatable, Sendable {
     }
 
     /// `ociVersion`: the specification that the state complies with.
-    public var ociVersion = SemanticVersion(1, 3, 0)
+    public var ociVersion = Configuration.specificationVersion
     /// `id`: the container's id.
     public var id: String
     /// `status`
@@ -51,9 +51,13 @@ public struct State: Equatable, Sendable {
     }
 
     /// Reads a state.
+    ///
+    /// - Throws: ``DocumentError`` with the path of the first field at fault.
     public init(json bytes: some Collection<UInt8>) throws(DocumentError) { self = try decode(bytes) }
 
     /// Reads a state.
+    ///
+    /// - Throws: ``DocumentError`` with the path of the first field at fault.
     public init(json text: String) throws(DocumentError) { try self.init(json: text.utf8) }
 }
 
@@ -99,7 +103,7 @@ public struct ContainerProcessState: Equatable, Sendable {
     public static let seccompDescriptorName = "seccompFd"
 
     /// `ociVersion`: the specification that this complies with.
-    public var ociVersion = SemanticVersion(1, 3, 0)
+    public var ociVersion = Configuration.specificationVersion
     /// `fds`: the names of the descriptors, in the order in which they are sent.
     public var fds: [String]
     /// `pid`: of the container's process, as the runtime sees it.
@@ -118,6 +122,8 @@ public struct ContainerProcessState: Equatable, Sendable {
     }
 
     /// Reads a process state.
+    ///
+    /// - Throws: ``DocumentError`` with the path of the first field at fault.
     public init(json bytes: some Collection<UInt8>) throws(DocumentError) { self = try decode(bytes) }
 }
 

@@ -134,7 +134,7 @@ extension Configuration.Resources {
         }
         if let name = rdma.first(where: { $0.value == RDMA() })?.key {
             var path = "rdma"
-            append(name: name, to: &path)
+            appendName(name, to: &path)
             throw DocumentError(path: path, problem: "hcaHandles or hcaObjects is required")
         }
     }

@@ -69,7 +69,7 @@ extension SeccompProfile {
         for architecture in architectures where !result.contains(architecture) { result.append(architecture) }
         for architecture in result {
             guard architecture.isKnownToLibrary else { throw .architectureNotSupported(architecture) }
-            guard architecture.isLittleEndian == native.isLittleEndian else {
+            guard architecture.hasByteOrder(of: native) else {
                 throw .mixedByteOrders(native, architecture)
             }
         }

@@ -4,9 +4,9 @@ extension SeccompProgram {
     /// The program as text, a numbered line an instruction, with architectures, calls, arguments and actions by name:
     ///
     /// ```
-    ///    0: load the architecture
+    ///    0: load architecture
     ///    1: unless architecture == x86_64 goto 6
-    ///    2: load the call
+    ///    2: load call
     ///    3: if call >= 84 (rmdir) goto 5
     /// ```
     public func disassembly() -> String {
@@ -91,7 +91,7 @@ private struct View: Hashable {
         let operand = instruction.operand
         let hex = "0x" + String(operand, radix: 16)
         switch BPFOperation(instruction.code)! {
-        case .loadData: return "load the \(name(of: meaning(at: operand)))"
+        case .loadData: return "load \(name(of: meaning(at: operand)))"
         case .loadLength: return "load 64"
         case .loadConstant: return "load \(hex)"
         case .loadScratch: return "load scratch[\(operand)]"
@@ -137,10 +137,9 @@ private struct View: Hashable {
             guard let token else { return String(operand) }
             let isX32 = token == SeccompArchitecture.x86_64.rawValue && operand & 0x4000_0000 != 0
             let architecture = isX32 ? .x32 : SeccompArchitecture(rawValue: token)
-            guard let name = SystemCall.name(of: operand, on: architecture) else {
-                return operand < 0x1_0000 ? String(operand) : "0x" + String(operand, radix: 16)
-            }
-            return "\(operand) (\(name))"
+            let number = operand < 0x1_0000 ? String(operand) : "0x" + String(operand, radix: 16)
+            guard let name = SystemCall.name(of: operand, on: architecture) else { return number }
+            return "\(number) (\(isX32 ? "x32 " : "")\(name))"
         default: return "0x" + String(operand, radix: 16)
         }
     }

@@ -28,12 +28,14 @@ import Linux
         try set(SCMP_FLTATR_ACT_BADARCH, profile.foreignAction.rawValue)
         // libseccomp's binary tree searches long filters fast, and goes wrong with none at all.
         if profile.rules.lazy.map(\.names.count).reduce(0, +) > 32 { try set(SCMP_FLTATR_CTL_OPTIMIZE, 2) }
+        // First of all: libseccomp takes no other byte order beside it.
+        if !architectures.contains(.native) {
+            try Self.check(
+                unsafe seccomp_arch_remove(context, UInt32(SCMP_ARCH_NATIVE)), "remove the native architecture")
+        }
         for architecture in architectures where architecture != .native {
             let status = unsafe seccomp_arch_add(context, architecture.rawValue)
             try Self.check(status, "add the architecture \(architecture)")
-        }
-        if !architectures.contains(.native) {
-            try Self.check(unsafe seccomp_arch_remove(context, UInt32(SCMP_ARCH_NATIVE)), "remove the native architecture")
         }
         for rule in profile.rules where rule.action != profile.defaultAction {
             for name in rule.names { try add(rule, name) }
@@ -64,7 +66,15 @@ import Linux
 
     static func compile(_ profile: SeccompProfile, _ resolution: Resolution) throws(SeccompError) -> SeccompProgram {
         let filter = try LibraryFilter.make(profile, resolution.tables.map(\.architecture))
-        let program = try SeccompProgram(bytes: try filter.exportProgram())
+        var bytes = try filter.exportProgram()
+        if !SeccompArchitecture.native.hasByteOrder(of: resolution.tables[0].architecture) {
+            // Written for the other machine: two bytes of code, two of jumps, four of operand.
+            for start in stride(from: 0, to: bytes.count - 7, by: 8) {
+                bytes.swapAt(start, start + 1)
+                bytes[start + 4..<start + 8].reverse()
+            }
+        }
+        let program = try SeccompProgram(bytes: bytes)
         guard profile.refusesNewerCallsAsUnknown else { return program }
         return try SeccompProgram(newerCallsAnswer(resolution) + program.instructions)
     }

@@ -118,7 +118,8 @@ public struct NotificationListener: ~Copyable, Sendable {
         return try control("add a descriptor to the caller", 0x4018_2103, &words)
     }
 
-    /// One ioctl, nil for `ENOENT`: the caller is gone or was answered.
+    /// One ioctl, nil when nobody waits: `ENOENT` for a caller that is gone, `EINPROGRESS` for one that was answered
+    /// and has not woken yet.
     private func control(
         _ operation: String, _ request: UInt, _ words: inout [UInt64]
     ) throws(SeccompError) -> CInt? {
@@ -128,7 +129,7 @@ public struct NotificationListener: ~Copyable, Sendable {
                 unsafe words.withUnsafeMutableBytes { unsafe bh_ioctl_pointer(number, request, $0.baseAddress!) }
             }
         } catch {
-            if error.errno == .noSuchFileOrDirectory { return nil }
+            if error.errno == .noSuchFileOrDirectory || error.errno.rawValue == EINPROGRESS { return nil }
             throw .system(error)
         }
     }

@@ -45,7 +45,9 @@ struct Resolution {
                     if number >= 0 {
                         isFound = true
                         tables[index].see(UInt32(number))
-                        if counts { tables[index].calls[UInt32(number), default: Answers()].add(alternatives, rule.action) }
+                        if counts {
+                            tables[index].calls[UInt32(number), default: Answers()].add(alternatives, rule.action)
+                        }
                     } else if tables[index].architecture == .x86, let call = BundledCall(number, name) {
                         isFound = true
                         if let direct = call.direct {
@@ -117,7 +119,8 @@ private struct BundledCall {
     private static let directNumbers: [String: UInt32] = [
         "socket": 359, "socketpair": 360, "bind": 361, "connect": 362, "listen": 363, "accept4": 364,
         "getsockopt": 365, "setsockopt": 366, "getsockname": 367, "getpeername": 368, "sendto": 369, "sendmsg": 370,
-        "recvfrom": 371, "recvmsg": 372, "shutdown": 373, "semget": 393, "semctl": 394, "shmget": 395, "shmctl": 396,
+        "recvfrom": 371, "recvmsg": 372, "recvmmsg": 337, "sendmmsg": 345, "shutdown": 373, "semget": 393,
+        "semctl": 394, "shmget": 395, "shmctl": 396,
         "shmat": 397, "shmdt": 398, "msgget": 399, "msgsnd": 400, "msgrcv": 401, "msgctl": 402,
     ]
 }

@@ -65,6 +65,8 @@ public struct SeccompArchitecture: RawRepresentable, Hashable, Sendable {
     var comparesFullWords: Bool { rawValue & 0x8000_0000 != 0 && rawValue & 0x2000_0000 == 0 }
 
     var isLittleEndian: Bool { rawValue & 0x4000_0000 != 0 }
+
+    func hasByteOrder(of other: SeccompArchitecture) -> Bool { isLittleEndian == other.isLittleEndian }
 }
 
 extension SeccompArchitecture: CustomStringConvertible {

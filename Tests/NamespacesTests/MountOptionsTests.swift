@@ -146,7 +146,13 @@ import Testing
         #expect(known == known.sorted())
     }
 
+    @Test func aWordOnlyLikeAKnownOneIsTheFileSystems() throws {
+        let words = ["r", "riversion", "rsilent", "rdefaults", "rremount", "rrro", "RO", "ro ", "rrbind", "idmapped"]
+        #expect(try MountOptions(parsing: words).data == words)
+    }
+
     @Test func everyKnownWordHasAnEffectExceptDefaults() throws {
+        #expect(Set(MountOptions.knownWords).count == MountOptions.knownWords.count)
         for word in MountOptions.knownWords where word != "defaults" && word != "norelatime" && word != "rnorelatime" {
             let options = try parse(word)
             #expect(options != MountOptions(), "\(word)")

@@ -137,6 +137,22 @@ import Testing
         #expect(deep == 0)
     }
 
+    @Test(.needs(.root)) func optionsTellTheMountFromWhatComesAlong() throws {
+        let infos = try inside { path in
+            for name in ["a", "b"] { try makeDirectory("\(path)/\(name)") }
+            try DetachedMount("tmpfs").attach(to: "\(path)/a")
+            try makeDirectory("\(path)/a/below")
+            try DetachedMount("tmpfs").attach(to: "\(path)/a/below")
+            let options = try MountOptions(parsing: ["rbind", "ro", "rnosuid", "rnoatime"])
+            let source = try Descriptor.open("\(path)/a", .path)
+            try DetachedMount(cloning: source, options: options).attach(to: "\(path)/b")
+            return try MountTable.current().mounts(below: "\(path)/b").map { Set($0.options) }
+        }
+        try #require(infos.count == 2)
+        #expect(infos[0] == ["ro", "nosuid", "noatime"])
+        #expect(infos[1] == ["rw", "nosuid", "noatime"])
+    }
+
     @Test(.needs(.root)) func propagationIsWhatTheTableSays() throws {
         let infos = try inside { path in
             try DetachedMount("tmpfs").attach(to: path)

@@ -34,6 +34,7 @@ enum bh_code : uint16_t {
     BH_WRITE_FILE,          // fd: directory, s0: path beneath it, s1: text, n0: as the process's owner
     BH_TERMINAL,            // fd: socket that receives the pty, n0: columns, n1: rows, fd2: root or -1: bind on dev/console
     BH_SESSION,
+    BH_SESSION_KEYRING,
     BH_RESOURCE_LIMIT,      // n0: resource, n1: soft, n2: hard
     BH_UMASK,               // n0
     BH_GROUPS,              // list: gid_t

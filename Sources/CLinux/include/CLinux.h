@@ -5,6 +5,13 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+// Swift's own Glibc module is built without _GNU_SOURCE, which changes the name of a field of fd_set. A file that
+// imports both modules has to see one definition.
+#include <features.h>
+#pragma push_macro("__USE_XOPEN")
+#undef __USE_XOPEN
+#include <sys/select.h>
+#pragma pop_macro("__USE_XOPEN")
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -96,6 +103,11 @@ static inline int bh_fcntl(int descriptor, int command, long argument) { return 
 
 static inline int bh_close_range(unsigned first, unsigned last, unsigned flags) {
     return (int)syscall(SYS_close_range, first, last, flags);
+}
+
+static inline int bh_prlimit(pid_t pid, int resource, uint64_t soft, uint64_t hard) {
+    uint64_t limit[2] = {soft, hard};
+    return (int)syscall(SYS_prlimit64, pid, resource, limit, NULL);
 }
 
 static inline long bh_syscall0(long number) { return syscall(number); }

@@ -118,7 +118,7 @@ package struct DocumentElement {
                 if tree.nodes[container].kind == .object {
                     var name = container + 1
                     while Int(tree.nodes[name + 1].next) <= index { name = Int(tree.nodes[name + 1].next) }
-                    append(name: tree.string(tree.nodes[name]), to: &path)
+                    appendName(tree.string(tree.nodes[name]), to: &path)
                     // A name that is at fault itself is shown as its member.
                     if name == index { return path }
                     container = name + 1
@@ -139,7 +139,7 @@ package struct DocumentElement {
 }
 
 /// Adds a member's name to a path: `.limit`, or `["net.core.somaxconn"]` where dots would mislead.
-func append(name: String, to path: inout String) {
+func appendName(_ name: String, to path: inout String) {
     let plain =
         name.utf8.first.map { !(0x30...0x39 ~= $0) } ?? false
         && name.utf8.allSatisfy {

@@ -70,7 +70,7 @@ package struct Fields {
 
     private func missing(_ name: StaticString) -> DocumentError {
         var path = object.path
-        append(name: name.description, to: &path)
+        appendName(name.description, to: &path)
         return DocumentError(path: path, problem: "required, but missing")
     }
 }
