@@ -43,7 +43,9 @@ let package = Package(
 
         // Layer 4: examples, over the public API alone.
         .executableTarget(
-            name: "bulkhead-oci", dependencies: ["Containers", "OCI", "Linux"], path: "Sources/Examples/OCIRuntime"),
+            name: "bulkhead-oci",
+            dependencies: ["Containers", "OCI", "Linux", "Cgroups", "Namespaces", "Seccomp", "Capabilities"],
+            path: "Sources/Examples/OCIRuntime"),
         .executableTarget(
             name: "bulkhead", dependencies: ["Linux", "Namespaces", "Cgroups", "Seccomp", "Capabilities"],
             path: "Sources/Examples/Doctor"),

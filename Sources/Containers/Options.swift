@@ -12,6 +12,8 @@ public struct CreateOptions: Sendable {
     public var pidFile: String?
     /// How many descriptors from 3 on the program keeps, beside 0 to 2.
     public var preservedDescriptors = 0
+    /// Variables added to the program's environment, as `NAME=value`, such as those of sd_listen_fds(3).
+    public var environment: [String] = []
     /// Moves the root over the old one instead of pivoting: for an initramfs.
     public var noPivot = false
     /// Leaves the process in the caller's session keyring.
