@@ -24,7 +24,7 @@ let package = Package(
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
 
         // Layer 1: the primitives. None imports another.
-        .target(name: "CLaunch"),
+        .target(name: "CLaunch", cSettings: [.define("BULKHEAD_FAULTS", .when(configuration: .debug))]),
         .target(name: "Launch", dependencies: ["Linux", "CLinux", "CLaunch"], swiftSettings: strict),
         .target(name: "Namespaces", dependencies: ["Linux", "CLinux"], swiftSettings: strict),
         .target(name: "Cgroups", dependencies: ["Linux", "CLinux"], swiftSettings: strict),
@@ -34,8 +34,7 @@ let package = Package(
         .target(name: "Capabilities", dependencies: ["Linux", "CLinux", "CCapability"], swiftSettings: strict),
 
         // Layer 2: documents.
-        .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
-        .target(name: "OCI", dependencies: ["CJansson"]),
+        .target(name: "OCI"),
 
         // Layer 3: compositions.
         .target(
@@ -44,10 +43,16 @@ let package = Package(
 
         // Layer 4: examples, over the public API alone.
         .executableTarget(
-            name: "bulkhead-oci", dependencies: ["Containers", "OCI", "Linux"], path: "Sources/Examples/OCIRuntime"),
+            name: "bulkhead-oci",
+            dependencies: ["Containers", "OCI", "Linux", "Cgroups", "Namespaces", "Seccomp", "Capabilities"],
+            path: "Sources/Examples/OCIRuntime"),
         .executableTarget(
             name: "bulkhead", dependencies: ["Linux", "Namespaces", "Cgroups", "Seccomp", "Capabilities"],
             path: "Sources/Examples/Doctor"),
+
+        .executableTarget(
+            name: "lesson-namespaces", dependencies: ["Linux", "Namespaces"],
+            path: "Sources/Examples/Lessons/Namespaces"),
 
         .target(name: "TestSupport", dependencies: ["Linux"], path: "Tests/TestSupport"),
         .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport"]),

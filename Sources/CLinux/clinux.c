@@ -1,5 +1,27 @@
 #include "CLinux.h"
 
+static int unix_address(struct sockaddr_un *address, const char *path) {
+    size_t length = strlen(path);
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    if (length >= sizeof address->sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(address->sun_path, path, length);
+    return 0;
+}
+
+int bh_unix_connect(int socket, const char *path) {
+    struct sockaddr_un address;
+    return unix_address(&address, path) < 0 ? -1 : connect(socket, (struct sockaddr *)&address, sizeof address);
+}
+
+int bh_unix_bind(int socket, const char *path) {
+    struct sockaddr_un address;
+    return unix_address(&address, path) < 0 ? -1 : bind(socket, (struct sockaddr *)&address, sizeof address);
+}
+
 int bh_send_descriptor(int socket, const void *bytes, size_t count, int descriptor) {
     union {
         struct cmsghdr align;
@@ -35,9 +57,15 @@ ssize_t bh_receive_descriptor(int socket, void *bytes, size_t count, int *descri
     ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     if (got < 0) return got;
     for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
-        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-            header->cmsg_len >= CMSG_LEN(sizeof(int)) && *descriptor < 0) {
-            memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        // Alignment leaves room for a second descriptor; a sender that uses it must not leave it open here.
+        for (size_t used = CMSG_LEN(0); used + sizeof(int) <= header->cmsg_len; used += sizeof(int)) {
+            int received;
+            memcpy(&received, (const char *)header + used, sizeof received);
+            if (*descriptor < 0)
+                *descriptor = received;
+            else
+                close(received);
         }
     }
     return got;

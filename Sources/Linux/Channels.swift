@@ -15,6 +15,12 @@ public struct Pipe: ~Copyable, Sendable {
         readEnd = Descriptor(owning: ends.0)
         writeEnd = Descriptor(owning: ends.1)
     }
+
+    /// Keeps the read end and closes the write end.
+    public consuming func takeReadEnd() -> Descriptor { readEnd }
+
+    /// Keeps the write end and closes the read end.
+    public consuming func takeWriteEnd() -> Descriptor { writeEnd }
 }
 
 /// Two connected Unix sockets that keep message borders; `socketpair(2)`, `SOCK_SEQPACKET`.
@@ -32,6 +38,12 @@ public struct SocketPair: ~Copyable, Sendable {
         first = Descriptor(owning: ends.0)
         second = Descriptor(owning: ends.1)
     }
+
+    /// Keeps the first end and closes the second.
+    public consuming func takeFirst() -> Descriptor { first }
+
+    /// Keeps the second end and closes the first.
+    public consuming func takeSecond() -> Descriptor { second }
 }
 
 /// A counter that wakes who waits on it; `eventfd(2)`.

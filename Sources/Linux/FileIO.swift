@@ -21,17 +21,20 @@ extension Descriptor {
     /// - Parameter limit: the most bytes accepted.
     /// - Throws: `EFBIG` when the file holds more than `limit` bytes.
     public func readToEnd(limit: Int = 16 << 20) throws(SystemError) -> [UInt8] {
-        var all = try read(upTo: Swift.min(4096, limit + 1))
-        if all.isEmpty { return all }
-        while true {
-            let more = try read(upTo: Swift.min(Swift.max(all.count, 4096), limit + 1 - all.count))
-            if more.isEmpty { return all }
-            all += more
+        precondition(limit >= 0, "a limit is never negative")
+        // One byte more than the limit tells a file that is too long from one that just fits.
+        let room = limit == .max ? limit : limit + 1
+        var all = try read(upTo: Swift.min(4096, room))
+        var more = all
+        while !more.isEmpty {
             if all.count > limit {
                 throw SystemError(
                     "read descriptor \(rawValue)", Errno(rawValue: EFBIG), hint: "more than \(limit) bytes")
             }
+            more = try read(upTo: Swift.min(Swift.max(all.count, 4096), room - all.count))
+            all += more
         }
+        return all
     }
 
     /// Writes every byte; `write(2)` until done.

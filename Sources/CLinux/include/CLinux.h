@@ -5,18 +5,28 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+// Swift's own Glibc module is built without _GNU_SOURCE, which changes the name of a field of fd_set. A file that
+// imports both modules has to see one definition.
+#include <features.h>
+#pragma push_macro("__USE_XOPEN")
+#undef __USE_XOPEN
+#include <sys/select.h>
+#pragma pop_macro("__USE_XOPEN")
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -44,6 +54,10 @@
 static inline int bh_errno(void) { return errno; }
 
 static inline int bh_socketpair(int ends[2]) { return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends); }
+static inline int bh_sock_stream(void) { return SOCK_STREAM; }
+static inline int bh_sock_seqpacket(void) { return SOCK_SEQPACKET; }
+static inline int bh_unix_socket(int kind) { return socket(AF_UNIX, kind | SOCK_CLOEXEC, 0); }
+static inline int bh_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC); }
 static inline int bh_eventfd(unsigned value) { return eventfd(value, EFD_CLOEXEC | EFD_NONBLOCK); }
 static inline int bh_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
@@ -91,11 +105,20 @@ static inline int bh_close_range(unsigned first, unsigned last, unsigned flags) 
     return (int)syscall(SYS_close_range, first, last, flags);
 }
 
+static inline int bh_prlimit(pid_t pid, int resource, uint64_t soft, uint64_t hard) {
+    uint64_t limit[2] = {soft, hard};
+    return (int)syscall(SYS_prlimit64, pid, resource, limit, NULL);
+}
+
 static inline long bh_syscall0(long number) { return syscall(number); }
 static inline long bh_syscall3(long number, long a, long b, long c) { return syscall(number, a, b, c); }
 static inline long bh_syscall6(long number, long a, long b, long c, long d, long e, long f) {
     return syscall(number, a, b, c, d, e, f);
 }
+
+// connect(2) or bind(2) of a Unix socket by path; ENAMETOOLONG for a path that an address cannot hold.
+int bh_unix_connect(int socket, const char *path);
+int bh_unix_bind(int socket, const char *path);
 
 // Sends one byte and up to one descriptor; receives the same. CMSG_* are macros Swift does not import.
 int bh_send_descriptor(int socket, const void *bytes, size_t count, int descriptor);

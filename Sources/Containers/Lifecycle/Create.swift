@@ -1,0 +1,48 @@
+import Cgroups
+import Glibc
+import Launch
+import Linux
+import OCI
+
+extension Runtime {
+    /// Makes a container from a bundle, up to where its program waits for ``Container/start()``.
+    ///
+    /// The caller may exit then. When it fails, nothing of the container is left.
+    public func create(_ id: String, _ options: CreateOptions) throws(ContainerError) -> Creation {
+        try make(id, options, staysHere: false)
+    }
+
+    /// Makes a container whose first process is the caller's child, to be started by ``Creation/start()`` and waited
+    /// for by the caller.
+    public func prepareRun(_ id: String, _ options: CreateOptions) throws(ContainerError) -> Creation {
+        try make(id, options, staysHere: true)
+    }
+
+    /// Every step that a create of this bundle takes, in order. Nothing runs and nothing is changed.
+    public func explain(_ id: String, _ options: CreateOptions) throws(ContainerError) -> String {
+        try validate(id: id)
+        let bundle = try Bundle(options.bundle)
+        let cgroup = try cgroupPath(bundle.configuration, id: id)
+        let limits = try ResourceLimits(bundle.configuration.linux.resources ?? .init())
+        let hasTerminal = bundle.configuration.process?.terminal == true
+        var builder = try PlanBuilder(
+            bundle, options: options,
+            channels: .init(startListener: -1, consoleSocket: hasTerminal ? -1 : nil, cgroup: -1))
+        let plan = try builder.build()
+        var lines = ["make directory \(quoted("\(stateRoot)/\(id)"))", "make cgroup \(quoted(cgroup))"]
+        lines += limits.settings.map { "set \($0)" }
+        lines.append("attach a device program of \(limits.devices?.count ?? 0) rules")
+        lines.append(plan.description)
+        return lines.joined(separator: "\n")
+    }
+
+    private func make(
+        _ id: String, _ options: CreateOptions, staysHere: Bool
+    ) throws(ContainerError) -> Creation {
+        try validate(id: id)
+        let bundle = try Bundle(options.bundle)
+        try bundle.checkTerminal(options)
+        let maker = ContainerMaker(runtime: self, id: id, bundle: bundle, options: options, staysHere: staysHere)
+        return try maker.make()
+    }
+}

@@ -1,0 +1,52 @@
+import Glibc
+import Launch
+import Linux
+import OCI
+
+extension Container {
+    /// Runs the program of a created container.
+    ///
+    /// - Throws: what it failed at, in the container's own words; the container is then stopped.
+    public func start() throws(ContainerError) {
+        let directory = try openLocked()
+        let record = try read(directory)
+        try require([.created], status(record, directory), to: "start")
+        let peer: StartPeer
+        do throws(SystemError) {
+            peer = try StartPeer(
+                connectingTo: UnixSocket.path(StateDirectory.startSocketName, in: directory.directory))
+            // From here on the container is no longer created; a second start finds it so.
+            directory.removeFile(StateDirectory.startSocketName)
+        } catch { throw ContainerError(error, during: "start container \(quoted(id))") }
+        do throws(LaunchError) { try peer.start() } catch { throw ContainerError(described: error) }
+        runPoststartHooks(try configuration(), pid: record.process?.pid ?? 0)
+    }
+
+    /// A poststart hook that fails is the caller's to log, not to fail for: the program runs already.
+    func runPoststartHooks(_ configuration: Configuration, pid: pid_t) {
+        if configuration.hooks.poststart.isEmpty { return }
+        guard var state = try? state() else { return }
+        state.status = .running
+        state.pid = pid
+        for hook in configuration.hooks.poststart {
+            do throws(ContainerError) { try run(hook, "poststart", state: state.json) } catch {
+                runtime.warn?(error.message)
+            }
+        }
+    }
+}
+
+extension ContainerError {
+    /// A failure after the start, told by the container's process itself.
+    fileprivate init(described error: LaunchError) {
+        guard case .described(_, let text) = error.stage else {
+            self.init(error)
+            return
+        }
+        if text.hasPrefix("exec \"") {
+            self.init(notExecuted: String(text.dropFirst(6).dropLast()), error.errno)
+        } else {
+            self.init(error.hookStatus == nil ? .system : .hook, error.description)
+        }
+    }
+}

@@ -1,0 +1,24 @@
+import Linux
+import OCI
+
+/// Where containers live: the directory of their states, and how their cgroups are found.
+///
+/// ```swift
+/// let runtime = Runtime(stateRoot: "/run/bulkhead")
+/// let creation = try runtime.create("web", CreateOptions(bundle: "/srv/web"))
+/// try creation.container.start()
+/// print(try creation.container.state().status)
+/// ```
+public struct Runtime: Sendable {
+    /// A directory with one subdirectory for each container; made when it is first needed.
+    public var stateRoot: String
+    /// Reads `cgroupsPath` as `slice:prefix:name`, as callers with systemd's naming write it.
+    public var systemdCgroupNames = false
+    /// Where the cgroup2 file system is mounted; nil looks for it.
+    public var cgroupMount: String?
+    /// Told what went wrong without failing anything: a poststart or poststop hook, which the specification lets a
+    /// runtime only log.
+    public var warn: (@Sendable (String) -> Void)?
+
+    public init(stateRoot: String) { self.stateRoot = stateRoot }
+}

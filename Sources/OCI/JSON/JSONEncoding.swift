@@ -1,0 +1,94 @@
+extension JSON {
+    /// The value as text, in UTF-8, without a newline at the end.
+    ///
+    /// - Parameter indentation: What each level is set in by, such as a tab or four spaces; nil for one line without
+    ///   spaces.
+    public func encoded(indentation: String? = nil) -> String {
+        String(decoding: encodedBytes(indentation: indentation), as: UTF8.self)
+    }
+
+    /// The bytes of ``encoded(indentation:)``.
+    public func encodedBytes(indentation: String? = nil) -> [UInt8] {
+        var writer = JSONWriter(indentation: indentation)
+        writer.write(self)
+        return writer.bytes
+    }
+}
+
+private struct JSONWriter {
+    var bytes: [UInt8] = []
+    let indentation: [UInt8]?
+    var level = 0
+
+    init(indentation: String?) {
+        self.indentation = indentation.map { Array($0.utf8) }
+    }
+
+    mutating func write(_ value: JSON) {
+        switch value {
+        case .null: bytes.append(contentsOf: "null".utf8)
+        case .bool(let value): bytes.append(contentsOf: (value ? "true" : "false").utf8)
+        case .integer(let value):
+            // The standard library prints 64 bits much faster than 128.
+            let text = Int64(exactly: value)?.description ?? UInt64(exactly: value)?.description ?? value.description
+            bytes.append(contentsOf: text.utf8)
+        case .real(let value): bytes.append(contentsOf: (value.isFinite ? value.description : "null").utf8)
+        case .string(let value): write(string: value)
+        case .array(let elements):
+            write(open: "[", close: "]", elements) { writer, element in writer.write(element) }
+        case .object(let members):
+            write(open: "{", close: "}", members) { writer, member in
+                writer.write(string: member.name)
+                writer.bytes.append(contentsOf: (writer.indentation == nil ? ":" : ": ").utf8)
+                writer.write(member.value)
+            }
+        }
+    }
+
+    private mutating func write<T>(
+        open: Unicode.Scalar, close: Unicode.Scalar, _ items: [T], _ body: (inout JSONWriter, T) -> Void
+    ) {
+        bytes.append(UInt8(ascii: open))
+        level += 1
+        var first = true
+        for item in items {
+            if !first { bytes.append(UInt8(ascii: ",")) }
+            first = false
+            startLine()
+            body(&self, item)
+        }
+        level -= 1
+        if !first { startLine() }
+        bytes.append(UInt8(ascii: close))
+    }
+
+    private mutating func startLine() {
+        guard let indentation else { return }
+        bytes.append(0x0A)
+        for _ in 0..<level { bytes.append(contentsOf: indentation) }
+    }
+
+    private mutating func write(string: String) {
+        bytes.append(UInt8(ascii: "\""))
+        for byte in string.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
+            case 0x08: bytes.append(contentsOf: "\\b".utf8)
+            case 0x09: bytes.append(contentsOf: "\\t".utf8)
+            case 0x0A: bytes.append(contentsOf: "\\n".utf8)
+            case 0x0C: bytes.append(contentsOf: "\\f".utf8)
+            case 0x0D: bytes.append(contentsOf: "\\r".utf8)
+            case 0..<0x20, 0x7F:
+                // DEL is legal unescaped, but a terminal that a log line reaches may act on it.
+                bytes.append(contentsOf: "\\u00".utf8)
+                bytes.append(contentsOf: [hexadecimal(byte >> 4), hexadecimal(byte & 15)])
+            default: bytes.append(byte)
+            }
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    private func hexadecimal(_ digit: UInt8) -> UInt8 {
+        digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+    }
+}
