@@ -42,9 +42,12 @@ let package = Package(
             dependencies: ["Linux", "Launch", "Namespaces", "Cgroups", "Seccomp", "Capabilities", "OCI"]),
 
         // Layer 4: examples, over the public API alone.
+        .target(name: "CSelfSeal", path: "Sources/Examples/SelfSeal"),
         .executableTarget(
             name: "bulkhead-oci",
-            dependencies: ["Containers", "OCI", "Linux", "Cgroups", "Namespaces", "Seccomp", "Capabilities"],
+            dependencies: [
+                "CSelfSeal", "Containers", "OCI", "Linux", "Cgroups", "Namespaces", "Seccomp", "Capabilities",
+            ],
             path: "Sources/Examples/OCIRuntime"),
         .executableTarget(
             name: "bulkhead", dependencies: ["Linux", "Namespaces", "Cgroups", "Seccomp", "Capabilities"],
