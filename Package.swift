@@ -54,6 +54,8 @@ let package = Package(
             name: "lesson-namespaces", dependencies: ["Linux", "Namespaces"],
             path: "Sources/Examples/Lessons/Namespaces"),
 
+        .executableTarget(
+            name: "bulkhead-test-helper", dependencies: ["Containers", "Linux", "CLinux"], path: "Tests/Helper"),
         .target(name: "TestSupport", dependencies: ["Linux"], path: "Tests/TestSupport"),
         .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport"]),
         .testTarget(name: "LaunchTests", dependencies: ["Launch", "Linux", "TestSupport"]),
@@ -62,7 +64,9 @@ let package = Package(
         .testTarget(name: "SeccompTests", dependencies: ["Seccomp", "Linux", "CLinux", "TestSupport"]),
         .testTarget(name: "CapabilitiesTests", dependencies: ["Capabilities", "Linux", "TestSupport"]),
         .testTarget(name: "OCITests", dependencies: ["OCI"], resources: [.copy("Documents")]),
-        .testTarget(name: "ContainersTests", dependencies: ["Containers", "OCI", "Linux", "TestSupport"]),
+        .testTarget(
+            name: "ContainersTests",
+            dependencies: ["Containers", "OCI", "Cgroups", "Seccomp", "Linux", "TestSupport", "bulkhead-test-helper"]),
         .testTarget(name: "OCIRuntimeTests", dependencies: ["bulkhead-oci", "Cgroups", "OCI", "Linux", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]

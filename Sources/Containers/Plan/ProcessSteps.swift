@@ -147,6 +147,8 @@ struct CapabilityMasks {
         effective = try mask(names.effective, "effective")
         permitted = try mask(names.permitted, "permitted")
         inheritable = try mask(names.inheritable, "inheritable")
-        ambient = try mask(names.ambient, "ambient")
+        // The kernel refuses to raise what is not permitted and inheritable as well. Documents that list such names
+        // are common (runc's own template was one), and every runtime starts them without.
+        ambient = try mask(names.ambient, "ambient") & permitted & inheritable
     }
 }
