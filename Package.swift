@@ -70,7 +70,7 @@ let package = Package(
         .testTarget(
             name: "ContainersTests",
             dependencies: ["Containers", "OCI", "Cgroups", "Seccomp", "Linux", "TestSupport", "bulkhead-test-helper"]),
-        .testTarget(name: "OCIRuntimeTests", dependencies: ["bulkhead-oci", "OCI", "Linux", "TestSupport"]),
+        .testTarget(name: "OCIRuntimeTests", dependencies: ["bulkhead-oci", "Cgroups", "OCI", "Linux", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )
