@@ -50,9 +50,19 @@ let package = Package(
             name: "bulkhead", dependencies: ["Linux", "Namespaces", "Cgroups", "Seccomp", "Capabilities"],
             path: "Sources/Examples/Doctor"),
 
+        // One lesson for each primitive.
+        .executableTarget(
+            name: "lesson-launch", dependencies: ["Linux", "Launch"], path: "Sources/Examples/Lessons/Launch"),
         .executableTarget(
             name: "lesson-namespaces", dependencies: ["Linux", "Namespaces"],
             path: "Sources/Examples/Lessons/Namespaces"),
+        .executableTarget(
+            name: "lesson-cgroups", dependencies: ["Cgroups"], path: "Sources/Examples/Lessons/Cgroups"),
+        .executableTarget(
+            name: "lesson-seccomp", dependencies: ["Linux", "Seccomp"], path: "Sources/Examples/Lessons/Seccomp"),
+        .executableTarget(
+            name: "lesson-capabilities", dependencies: ["Linux", "Capabilities"],
+            path: "Sources/Examples/Lessons/Capabilities"),
 
         .target(name: "TestSupport", dependencies: ["Linux"], path: "Tests/TestSupport"),
         .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport"]),
@@ -63,6 +73,12 @@ let package = Package(
         .testTarget(name: "CapabilitiesTests", dependencies: ["Capabilities", "Linux", "TestSupport"]),
         .testTarget(name: "OCITests", dependencies: ["OCI"], resources: [.copy("Documents")]),
         .testTarget(name: "ContainersTests", dependencies: ["Containers", "OCI", "Linux", "TestSupport"]),
+        .testTarget(
+            name: "LessonTests",
+            dependencies: [
+                "lesson-launch", "lesson-namespaces", "lesson-cgroups", "lesson-seccomp", "lesson-capabilities", "Launch",
+                "Linux", "TestSupport",
+            ]),
         .testTarget(name: "OCIRuntimeTests", dependencies: ["bulkhead-oci", "OCI", "Linux", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
