@@ -50,7 +50,9 @@ let package = Package(
             name: "bulkhead", dependencies: ["Linux", "Namespaces", "Cgroups", "Seccomp", "Capabilities"],
             path: "Sources/Examples/Doctor"),
 
-        // One lesson for each primitive.
+        // The README's first program, and one lesson for each primitive.
+        .executableTarget(
+            name: "lesson-first", dependencies: ["Linux", "Namespaces"], path: "Sources/Examples/Lessons/First"),
         .executableTarget(
             name: "lesson-launch", dependencies: ["Linux", "Launch"], path: "Sources/Examples/Lessons/Launch"),
         .executableTarget(
@@ -76,8 +78,8 @@ let package = Package(
         .testTarget(
             name: "LessonTests",
             dependencies: [
-                "lesson-launch", "lesson-namespaces", "lesson-cgroups", "lesson-seccomp", "lesson-capabilities", "Launch",
-                "Linux", "TestSupport",
+                "lesson-first", "lesson-launch", "lesson-namespaces", "lesson-cgroups", "lesson-seccomp",
+                "lesson-capabilities", "Launch", "Linux", "TestSupport",
             ]),
         .testTarget(name: "OCIRuntimeTests", dependencies: ["bulkhead-oci", "OCI", "Linux", "TestSupport"]),
     ],

@@ -6,6 +6,19 @@ import Testing
 
 /// Every lesson runs as its reader runs it, and says what its text promises.
 @Suite struct LessonTests {
+    @Test(.needs(.root)) func first() throws {
+        let lesson = try run("lesson-first")
+        #expect(lesson.status == .exited(0))
+        #expect(lesson.output == "host: compartment, /mnt: tmpfs\n")
+    }
+
+    /// The program in the README is the one that was compiled and tested.
+    @Test func readmeShowsTheFirstLesson() throws {
+        let root = #filePath.split(separator: "/").dropLast(3).map { "/\($0)" }.joined()
+        let program = try readText("\(root)/Sources/Examples/Lessons/First/main.swift")
+        #expect(try readText("\(root)/README.md").contains("```swift\n\(program)```"))
+    }
+
     @Test func launch() throws {
         let lesson = try run("lesson-launch")
         #expect(lesson.status == .exited(0))
@@ -75,7 +88,7 @@ import Testing
 
 private struct LessonRun {
     var output: String
-    var status: ExitStatus
+    var status: Linux.ExitStatus
 
     var lines: [Substring] { output.split(separator: "\n") }
 
