@@ -44,7 +44,7 @@ import Testing
         let lesson = try run("lesson-cgroups")
         #expect(lesson.status == .exited(0))
         #expect(lesson.says("  pids.max = 3"))
-        #expect(lesson.says("Besides this program 2 could start; the next one: Resource temporarily unavailable"))
+        #expect(lesson.says("Besides this program 2 could start. The next: Resource temporarily unavailable"))
         #expect(lesson.says("The kernel counts 3 of 3 processes, and 1 refusal."))
         #expect(lesson.says("Killed, and removed: nothing is left."))
         let made = lesson.lines.compactMap { $0.split(separator: " ").first { $0.hasPrefix("/bulkhead-lesson-") } }
@@ -61,7 +61,8 @@ import Testing
         #expect(lesson.says("After (no new privileges: true):"))
         #expect(
             lesson.lines.last
-                == "  mkdir: permission denied (EACCES); internet socket: operation not permitted (EPERM); local socket: ok")
+                == "  mkdir: permission denied (EACCES); internet socket: operation not permitted (EPERM); local socket: ok"
+        )
     }
 
     @Test(.needs(.root)) func capabilities() throws {

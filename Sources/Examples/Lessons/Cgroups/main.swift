@@ -32,7 +32,7 @@ do {
         while true {
             let failure = startSleeper()
             if failure != 0 {
-                print("Besides this program \(started) could start; the next one: \(String(cString: strerror(failure)))")
+                print("Besides this program \(started) could start. The next: \(String(cString: strerror(failure)))")
                 break
             }
             started += 1
