@@ -66,6 +66,8 @@ let package = Package(
             name: "lesson-capabilities", dependencies: ["Linux", "Capabilities"],
             path: "Sources/Examples/Lessons/Capabilities"),
 
+        .executableTarget(
+            name: "bulkhead-test-helper", dependencies: ["Containers", "Linux", "CLinux"], path: "Tests/Helper"),
         .target(name: "TestSupport", dependencies: ["Linux"], path: "Tests/TestSupport"),
         .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport"]),
         .testTarget(name: "LaunchTests", dependencies: ["Launch", "Linux", "TestSupport"]),
@@ -74,13 +76,15 @@ let package = Package(
         .testTarget(name: "SeccompTests", dependencies: ["Seccomp", "Linux", "CLinux", "TestSupport"]),
         .testTarget(name: "CapabilitiesTests", dependencies: ["Capabilities", "Linux", "TestSupport"]),
         .testTarget(name: "OCITests", dependencies: ["OCI"], resources: [.copy("Documents")]),
-        .testTarget(name: "ContainersTests", dependencies: ["Containers", "OCI", "Linux", "TestSupport"]),
         .testTarget(
             name: "LessonTests",
             dependencies: [
                 "lesson-first", "lesson-launch", "lesson-namespaces", "lesson-cgroups", "lesson-seccomp",
                 "lesson-capabilities", "Launch", "Linux", "TestSupport",
             ]),
+        .testTarget(
+            name: "ContainersTests",
+            dependencies: ["Containers", "OCI", "Cgroups", "Seccomp", "Linux", "TestSupport", "bulkhead-test-helper"]),
         .testTarget(name: "OCIRuntimeTests", dependencies: ["bulkhead-oci", "OCI", "Linux", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]

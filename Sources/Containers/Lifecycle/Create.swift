@@ -31,7 +31,7 @@ extension Runtime {
         let plan = try builder.build()
         var lines = ["make directory \(quoted("\(stateRoot)/\(id)"))", "make cgroup \(quoted(cgroup))"]
         lines += limits.settings.map { "set \($0)" }
-        lines.append("attach a device program of \(limits.devices?.count ?? 0) rules")
+        if let rules = limits.devices { lines.append("attach a device program of \(rules.count) rules") }
         lines.append(plan.description)
         return lines.joined(separator: "\n")
     }
