@@ -63,7 +63,8 @@ let package = Package(
         .testTarget(name: "CapabilitiesTests", dependencies: ["Capabilities", "Linux", "TestSupport"]),
         .testTarget(name: "OCITests", dependencies: ["OCI"], resources: [.copy("Documents")]),
         .testTarget(name: "ContainersTests", dependencies: ["Containers", "OCI", "Linux", "TestSupport"]),
-        .testTarget(name: "OCIRuntimeTests", dependencies: ["bulkhead-oci", "OCI", "Linux", "TestSupport"]),
+        .testTarget(
+            name: "OCIRuntimeTests", dependencies: ["bulkhead-oci", "bulkhead", "OCI", "Linux", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )
