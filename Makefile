@@ -35,7 +35,7 @@ bench: build ## Time container starts against crun, runc and the floor
 	Benchmarks/run
 
 docs: ## Build the documentation of every module into .build/docs
-	scripts/setup build
+	scripts/setup build docs
 	scripts/docs
 
 format: ## Format the sources

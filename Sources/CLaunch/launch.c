@@ -133,9 +133,24 @@ static int fault_before(const struct bh_plan *plan, uint32_t index) { return 0; 
 static void fault_after(const struct bh_plan *plan, uint32_t index) {}
 #endif
 
+// What the parent holds is not for the child to hold open: a lock, or the end of another child's channel, which would
+// then never come to its end.
+static void close_unneeded(const struct bh_plan *plan) {
+    if (plan->close_first < 0) return;
+    unsigned next = (unsigned)plan->close_first;
+    for (uint32_t i = 0; i < plan->kept_count; i++) {
+        unsigned kept = (unsigned)plan->kept[i];
+        if (kept < next) continue;
+        if (kept > next) syscall(SYS_close_range, next, kept - 1, 0);
+        next = kept + 1;
+    }
+    syscall(SYS_close_range, next, ~0U, 0);
+}
+
 static _Noreturn void run_child(const struct bh_plan *plan, int wait_first) {
-    struct bh_child child = {.plan = plan, .channel = plan->channel};
+    struct bh_child child = {.plan = plan, .channel = plan->channel, .empty = -1};
     for (int i = 0; i < BH_SLOTS; i++) child.slots[i] = -1;
+    close_unneeded(plan);
     if (plan->trace) plan->trace->start = now();
 
     // A process that a container can see must not be looked into before it is the container's own program. Only

@@ -1,4 +1,5 @@
 import Linux
+import OCI
 
 /// What the caller of a create decides, beside the bundle's document.
 public struct CreateOptions: Sendable {
@@ -25,7 +26,25 @@ public struct CreateOptions: Sendable {
         public var fault: CreateFault?
     #endif
 
+    /// The bundle, if it was read already.
+    var loaded: Bundle?
+
     public init(bundle: String) { self.bundle = bundle }
+
+    /// Reads the bundle now, once for the caller and for the create: for who has to look at the document first.
+    ///
+    /// - Returns: the document.
+    @discardableResult
+    public mutating func load() throws(ContainerError) -> Configuration {
+        let loaded = try Bundle(bundle)
+        self.loaded = loaded
+        return loaded.configuration
+    }
+
+    func readBundle() throws(ContainerError) -> Bundle {
+        if let loaded { return loaded }
+        return try Bundle(bundle)
+    }
 }
 
 /// What the caller of an exec decides, beside the process's document.

@@ -21,6 +21,20 @@ extension LaunchPlan {
         operations.contains { if case .hook = $0 { true } else { false } }
     }
 
+    /// What the child holds on to of the parent's descriptors; nil where the plan closes nothing and so keeps all.
+    private func inheritedDescriptors(and channel: CInt) -> (first: CInt, descriptors: [CInt])? {
+        var first: CInt?
+        var descriptors: Set<CInt> = [channel]
+        for operation in operations {
+            if case .closeDescriptors(let from, let kept) = operation {
+                first = from
+                descriptors.formUnion(kept)
+            }
+            for case .inherited(let number) in operation.references { descriptors.insert(number) }
+        }
+        return first.map { ($0, descriptors.filter { $0 >= 0 }.sorted()) }
+    }
+
     private func launch(
         channel: consuming SocketPair, trace: consuming SharedMemory?, hooks: consuming SharedMemory?
     ) throws(SystemError) -> LaunchedProcess {
@@ -32,7 +46,8 @@ extension LaunchPlan {
         }
         let traceStart = unsafe trace?.address()
         let childEnd = channel.second.rawValue
-        let failure = unsafe stages.withUnsafeBufferPointer { stages in
+        let kept = inheritedDescriptors(and: childEnd)
+        let failure = unsafe withBuffers(stages, kept?.descriptors ?? []) { stages, keptNumbers in
             var plan = unsafe bh_plan()
             unsafe plan.operations = UnsafePointer(compiled.operations)
             unsafe plan.count = UInt32(compiled.count)
@@ -43,6 +58,9 @@ extension LaunchPlan {
             unsafe plan.channel = childEnd
             unsafe plan.trace = traceStart?.assumingMemoryBound(to: bh_trace.self)
             unsafe plan.wait_first = identityMaps == nil ? 0 : 1
+            unsafe plan.close_first = kept?.first ?? -1
+            unsafe plan.kept = keptNumbers.baseAddress
+            unsafe plan.kept_count = UInt32(keptNumbers.count)
             #if DEBUG
                 unsafe apply(fault, to: &plan)
             #endif
@@ -126,4 +144,13 @@ extension LaunchPlan {
             }
         }
     #endif
+}
+
+private func withBuffers<First, Second, Result>(
+    _ first: [First], _ second: [Second],
+    _ body: (UnsafeBufferPointer<First>, UnsafeBufferPointer<Second>) -> Result
+) -> Result {
+    unsafe first.withUnsafeBufferPointer { first in
+        unsafe second.withUnsafeBufferPointer { second in unsafe body(first, second) }
+    }
 }

@@ -56,3 +56,34 @@ extension NamespaceFlags: CustomStringConvertible {
         NamespaceFlags.names.filter { contains($0.0) }.map(\.1).joined(separator: ", ")
     }
 }
+
+extension Operation {
+    /// The descriptors that the step uses.
+    var references: [DescriptorReference] {
+        switch self {
+        case .synchronize(_, let sent): sent.map { [$0] } ?? []
+        case .awaitStart(let reference), .join(_, let reference), .open(_, let reference, _, _, _),
+            .cloneTree(_, let reference, _, _), .attachAtPath(let reference, _), .pathAttributes(let reference, _, _, _, _, _),
+            .mask(let reference, _), .readOnly(let reference, _), .makeNode(let reference, _, _, _, _, _),
+            .makeLink(let reference, _, _), .makeDirectory(let reference, _, _), .pivotRoot(let reference),
+            .moveRoot(let reference), .writeFile(let reference, _, _, _), .duplicate(let reference, _):
+            [reference]
+        case .mountAttributes(let mount, _, _, _, _, let userNamespace): [mount] + (userNamespace.map { [$0] } ?? [])
+        case .attach(let mount, let root, _, _, _), .copyUp(let mount, let root, _): [mount, root]
+        case .terminal(let receiver, let root, _, _): [receiver] + (root.map { [$0] } ?? [])
+        case .fileSystem(_, _, let options, _, _): options.compactMap(\.reference)
+        case .reconfigure(let root, _, let options): [root] + options.compactMap(\.reference)
+        case .parentDeathSignal, .unshare, .hostname, .domainname, .loopbackUp, .propagation, .changeDirectory, .session,
+            .sessionKeyring, .resourceLimit, .umask, .groups, .user, .keepCapabilities, .boundingSet, .capabilities,
+            .ambientSet, .noNewPrivileges, .seccomp, .personality, .scheduler, .ioPriority, .memoryPolicy, .cpuAffinity,
+            .closeDescriptors, .hook, .findExecutable, .execute:
+            []
+        }
+    }
+}
+
+extension Operation.FileSystemOption {
+    fileprivate var reference: DescriptorReference? {
+        if case .descriptor(_, let number) = self { .inherited(number) } else { nil }
+    }
+}

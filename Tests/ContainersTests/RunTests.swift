@@ -3,14 +3,17 @@ import Linux
 import TestSupport
 import Testing
 
-@Suite(.serialized) struct RunTests {
-    @Test(.needs(.root)) func runsAProgramInAContainerOfItsOwn() throws {
-        let bundle = try TestBundle(["sh", "-c", "echo $$; hostname; id -u; ls /; exit 7"])
-        let (status, output) = try bundle.run()
-        #expect(status == .exited(7))
-        #expect(
-            output.split(separator: "\n").map(String.init) == [
-                "1", "compartment", "0", "bin", "dev", "etc", "proc", "sys", "tmp",
-            ])
+/// All tests of this target: one after another, as each has the machine's view of its container to itself.
+@Suite(.serialized) struct ContainersTests {}
+
+extension ContainersTests {
+    @Suite struct RunTests {
+        @Test(.needs(.root)) func runsAProgramInAContainerOfItsOwn() throws {
+            let bundle = try TestBundle(script: "echo $$; hostname; id -u; ls /; exit 7")
+            let (status, _) = try bundle.run()
+            #expect(status == .exited(7))
+            #expect(bundle.lines == ["1", "compartment", "0", "bin", "dev", "etc", "out", "proc", "sys", "tmp"])
+            #expect(bundle.leftovers == [])
+        }
     }
 }

@@ -130,6 +130,9 @@ struct bh_plan {
     int32_t fault_error;
     int32_t fault_parent; // pidfd of the process that BH_FAULT_KILL_PARENT kills
     uint32_t wait_first;  // the parent has something to do before the first operation
+    int32_t close_first;  // the child closes everything from here on at once, but `kept`; -1: nothing
+    uint32_t kept_count;
+    const int *kept; // ascending
 };
 
 struct bh_launched {

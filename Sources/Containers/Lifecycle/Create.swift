@@ -21,7 +21,7 @@ extension Runtime {
     /// Every step that a create of this bundle takes, in order. Nothing runs and nothing is changed.
     public func explain(_ id: String, _ options: CreateOptions) throws(ContainerError) -> String {
         try validate(id: id)
-        let bundle = try Bundle(options.bundle)
+        let bundle = try options.readBundle()
         let cgroup = try cgroupPath(bundle.configuration, id: id)
         let limits = try ResourceLimits(bundle.configuration.linux.resources ?? .init())
         let hasTerminal = bundle.configuration.process?.terminal == true
@@ -31,7 +31,7 @@ extension Runtime {
         let plan = try builder.build()
         var lines = ["make directory \(quoted("\(stateRoot)/\(id)"))", "make cgroup \(quoted(cgroup))"]
         lines += limits.settings.map { "set \($0)" }
-        lines.append("attach a device program of \(limits.devices?.count ?? 0) rules")
+        if let rules = limits.devices { lines.append("attach a device program of \(rules.count) rules") }
         lines.append(plan.description)
         return lines.joined(separator: "\n")
     }
@@ -40,7 +40,7 @@ extension Runtime {
         _ id: String, _ options: CreateOptions, staysHere: Bool
     ) throws(ContainerError) -> Creation {
         try validate(id: id)
-        let bundle = try Bundle(options.bundle)
+        let bundle = try options.readBundle()
         try bundle.checkTerminal(options)
         let maker = ContainerMaker(runtime: self, id: id, bundle: bundle, options: options, staysHere: staysHere)
         return try maker.make()

@@ -195,7 +195,12 @@ let recursiveSlave: UInt64 = 1 << 19 | 16384
 
 /// A path without doubled and trailing slashes.
 func normalized(_ path: String) -> String {
-    "/" + path.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+    var result = ""
+    for part in path.split(separator: "/") where part != "." {
+        result += "/"
+        result += String(part)
+    }
+    return result.isEmpty ? "/" : result
 }
 
 extension Configuration.RootfsPropagation {

@@ -9,7 +9,8 @@ struct Foreground: ~Copyable {
 
     init() throws {
         let forwarded = SignalSet.forwardable
-        try forwarded.block()
+        // A reader of the output that goes away must not end this program and leave the container behind.
+        try forwarded.union(SignalSet([.brokenPipe])).block()
         signals = try SignalDescriptor(forwarded)
     }
 

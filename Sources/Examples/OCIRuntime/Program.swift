@@ -1,3 +1,5 @@
+import CSelfSeal
+import Glibc
 import OCI
 
 /// Runs the program with the words after its name, and gives its exit status.
@@ -22,6 +24,9 @@ func runProgram(_ words: [String]) -> CInt {
         if arguments.isSet(.help) {
             try output(command.help)
             return 0
+        }
+        if ["create", "run", "exec"].contains(name) && geteuid() == 0 && bh_is_sealed() == 0 {
+            log.warning("\(name): could not be sealed: a container might overwrite this program")
         }
         log.debug("\(name) \(arguments.positional.joined(separator: " "))")
         return try command.run(arguments, session)

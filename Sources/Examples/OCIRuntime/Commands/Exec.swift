@@ -20,6 +20,9 @@ extension Command {
         }
         var options = try ProcessOptions.execOptions(arguments)
         if arguments.isSet(ProcessOptions.detach) {
+            guard !process.terminal || options.consoleSocket != nil else {
+                throw Failure.usage("exec: a terminal with --detach takes --console-socket: nobody else would hold it")
+            }
             _ = try container.execute(process, options)
             return 0
         }

@@ -34,6 +34,9 @@ func runtimeFeatures() -> Features {
     linux.selinux = .init(enabled: true)
     linux.intelRdt = .init()
     linux.intelRdt?.enabled = false
+    linux.memoryPolicy = .init()
+    linux.memoryPolicy?.modes = Configuration.MemoryPolicy.Mode.allCases.map(\.rawValue)
+    linux.memoryPolicy?.flags = Configuration.MemoryPolicy.Flag.allCases.map(\.rawValue)
     linux.mountExtensions = .init()
     linux.mountExtensions?.idmap = .init(enabled: true)
     linux.netDevices = .init(enabled: false)

@@ -34,7 +34,7 @@ extension Command {
         }
         let foreground = try Foreground()
         var options = options
-        var socket = bundleWantsTerminal(options.bundle) ? try ConsoleSocket() : nil
+        var socket = try options.load().process?.terminal == true ? try ConsoleSocket() : nil
         options.consoleSocket = socket?.path
         let creation = try runtime.prepareRun(id, options)
         do {

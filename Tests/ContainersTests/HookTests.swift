@@ -1,0 +1,200 @@
+import Containers
+import Glibc
+import Linux
+import OCI
+import TestSupport
+import Testing
+
+extension ContainersTests {
+    /// The six hooks: when and where they run, with what, and what their failure does.
+    @Suite struct HookTests {
+        private static let kinds: [(name: String, path: WritableKeyPath<Configuration.Hooks, [Configuration.Hook]>)] = [
+            ("prestart", \.prestart), ("createRuntime", \.createRuntime), ("createContainer", \.createContainer),
+            ("startContainer", \.startContainer), ("poststart", \.poststart), ("poststop", \.poststop),
+        ]
+
+        private func shell(_ script: String, timeout: Int? = nil) -> Configuration.Hook {
+            .init(path: "/bin/sh", args: ["sh", "-c", script], env: ["PATH=/bin:/usr/bin"], timeout: timeout)
+        }
+
+        /// Where a hook of a kind finds the log.
+        private func log(_ kind: String, _ bundle: TestBundle) -> String {
+            kind == "startContainer" ? "/out" : "\(bundle.folder)/out"
+        }
+
+        @Test(.needs(.root)) func allRunInOrderWithTheState() throws {
+            let bundle = try TestBundle(["sh", "-c", "echo program >>/out; sleep 100"])
+            bundle.configuration.annotations = ["org.example": "value"]
+            for (name, path) in Self.kinds {
+                for number in 1...2 {
+                    bundle.configuration.hooks[keyPath: path].append(
+                        shell("echo \"\(name)\(number) $(cat)\" >>\(log(name, bundle))"))
+                }
+            }
+            let creation = try bundle.create()
+            let pid = creation.pid
+            #expect(bundle.lines.count == 6)
+            try creation.container.start()
+            try bundle.waitForOutput("poststart2")
+            try bundle.waitForOutput("program\n")
+            try creation.container.delete(force: true)
+            _ = try creation.wait()
+            let lines = bundle.lines
+            var hooks: [String] = []
+            for line in lines where line != "program" {
+                let parts = line.split(separator: " ", maxSplits: 1).map(String.init)
+                hooks.append(parts[0])
+                let state = try State(json: parts[1])
+                #expect(state.id == bundle.id)
+                #expect(state.bundle == bundle.folder)
+                #expect(state.annotations == ["org.example": "value"])
+                let expected: (State.Status, pid_t?) =
+                    switch parts[0].dropLast() {
+                    case "startContainer": (.created, pid)
+                    case "poststart": (.running, pid)
+                    case "poststop": (.stopped, nil)
+                    default: (.creating, pid)
+                    }
+                #expect(state.status == expected.0, "\(line)")
+                if let pid = expected.1 { #expect(state.pid == pid, "\(line)") }
+            }
+            #expect(hooks == Self.kinds.flatMap { ["\($0.name)1", "\($0.name)2"] })
+            // The program comes after the hooks of its start, and before it is over.
+            let program = lines.firstIndex(of: "program") ?? 0
+            #expect(program >= 8 && program <= 10)
+            #expect(bundle.warnings == [])
+            #expect(bundle.leftovers == [])
+        }
+
+        @Test(.needs(.root)) func theyRunInTheNamespacesOfTheirKind() throws {
+            let bundle = try TestBundle(["sleep", "100"])
+            for (name, path) in Self.kinds where name != "poststop" {
+                bundle.configuration.hooks[keyPath: path] = [
+                    shell(
+                        """
+                        if [ -e \(bundle.folder) ]; then root=host; else root=own; fi
+                        echo \(name) $root $(readlink /proc/self/ns/mnt /proc/self/ns/uts) >>\(log(name, bundle))
+                        """)
+                ]
+            }
+            let creation = try bundle.start()
+            defer { discard(creation) }
+            try bundle.waitForOutput("poststart")
+            let host = [link("/proc/self/ns/mnt"), link("/proc/self/ns/uts")].joined(separator: " ")
+            let own = [link("/proc/\(creation.pid)/ns/mnt"), link("/proc/\(creation.pid)/ns/uts")].joined(separator: " ")
+            #expect(
+                bundle.lines == [
+                    "prestart host \(host)", "createRuntime host \(host)", "createContainer host \(own)",
+                    "startContainer own \(own)", "poststart host \(host)",
+                ])
+        }
+
+        @Test(.needs(.root)) func argumentsAndEnvironmentAreTheDocuments() throws {
+            let bundle = try TestBundle(["sleep", "100"])
+            for (name, path) in Self.kinds where name != "poststop" {
+                var hook = shell("(tr '\\0' '\\n' </proc/$$/environ; tr '\\0' '|' </proc/$$/cmdline; echo) >>\(log(name, bundle))")
+                hook.args = ["called \(name)", "-c", hook.args[2], "first", "second argument", ""]
+                hook.env = ["ONLY=\(name)", "SIGNS=a=b c"]
+                bundle.configuration.hooks[keyPath: path] = [hook]
+            }
+            let creation = try bundle.start()
+            defer { discard(creation) }
+            try bundle.waitForOutput("called poststart")
+            let lines = bundle.lines
+            #expect(lines.count == 15)
+            for (index, name) in Self.kinds.map(\.name).dropLast().enumerated() where lines.count == 15 {
+                #expect(lines[3 * index] == "ONLY=\(name)")
+                #expect(lines[3 * index + 1] == "SIGNS=a=b c")
+                #expect(lines[3 * index + 2].hasPrefix("called \(name)|-c|"))
+                #expect(lines[3 * index + 2].hasSuffix("|first|second argument||"))
+            }
+        }
+
+        @Test(.needs(.root), arguments: ["prestart", "createRuntime", "createContainer", "startContainer"])
+        func aFailureDestroysTheContainer(kind: String) throws {
+            let path = Self.kinds.first { $0.name == kind }!.path
+            for (script, outcome) in [("exit 3", "exit status 3"), ("kill -9 $$", "ended by signal 9")] {
+                let bundle = try TestBundle(script: "echo ran")
+                bundle.configuration.hooks[keyPath: path] = [shell(script), shell("echo second >>\(log(kind, bundle))")]
+                bundle.configuration.hooks.poststop = [shell("echo stopped >>\(log("poststop", bundle))")]
+                let refusal = bundle.refusal()
+                #expect(refusal?.kind == .hook)
+                #expect(refusal?.message.contains("hook \"/bin/sh\": \(outcome)") == true, "\(refusal?.message ?? "ran")")
+                #expect(refusal?.message.contains("\n") == false)
+                #expect(bundle.lines == ["stopped"])
+                #expect(bundle.leftovers == [])
+            }
+        }
+
+        @Test(.needs(.root)) func aFailedStartOfACreatedContainerStopsIt() throws {
+            let bundle = try TestBundle(script: "echo ran")
+            bundle.configuration.hooks.startContainer = [shell("exit 4")]
+            let creation = try bundle.create()
+            defer { discard(creation) }
+            let error = #expect(throws: ContainerError.self) { try creation.container.start() }
+            #expect(error?.kind == .hook)
+            #expect(error?.message.contains("startContainer hook \"/bin/sh\": exit status 4") == true, "\(error?.message ?? "")")
+            _ = try creation.wait()
+            #expect(try creation.container.state().status == .stopped)
+            #expect(bundle.output == "")
+        }
+
+        @Test(.needs(.root), arguments: ["prestart", "createRuntime", "createContainer", "startContainer"])
+        func aHookThatHangsIsEnded(kind: String) throws {
+            let bundle = try TestBundle(script: "echo ran")
+            bundle.configuration.hooks[keyPath: Self.kinds.first { $0.name == kind }!.path] = [
+                .init(path: "/bin/sleep", args: ["sleep", "100"], timeout: 1)
+            ]
+            let start = ContinuousClock.now
+            let refusal = bundle.refusal()
+            #expect(ContinuousClock.now - start < .seconds(10))
+            #expect(refusal?.kind == .hook)
+            #expect(refusal?.message.contains("/bin/sleep") == true && refusal?.message.contains("timeout") == true)
+            #expect(bundle.output == "")
+            #expect(bundle.leftovers == [])
+        }
+
+        @Test(.needs(.root)) func oneThatIsMissingOrDeafIsHandled() throws {
+            for (kind, path) in Self.kinds.prefix(4) {
+                let missing = try TestBundle(script: "echo ran")
+                missing.configuration.hooks[keyPath: path] = [.init(path: "/no/such/hook")]
+                let refusal = missing.refusal()
+                #expect(refusal?.kind == .hook, "\(kind)")
+                #expect(refusal?.message.contains("/no/such/hook") == true && refusal?.message.contains("ENOENT") == true, "\(refusal?.message ?? "ran")")
+                #expect(missing.leftovers == [])
+                // Whether a hook reads its standard input is its own matter.
+                let deaf = try TestBundle(script: "echo ran")
+                deaf.configuration.hooks[keyPath: path] = [shell("exec 0<&-; exit 0")]
+                #expect(try deaf.linesOfRun() == ["ran"])
+            }
+        }
+
+        @Test(.needs(.root)) func laterFailuresAreOnlyWarnings() throws {
+            let bundle = try TestBundle(script: "echo ran")
+            bundle.configuration.hooks.poststart = [shell("exit 5"), shell("exit 0")]
+            bundle.configuration.hooks.poststop = [shell("exit 6"), shell("echo stopped >>\(bundle.folder)/out")]
+            #expect(try bundle.linesOfRun() == ["ran", "stopped"])
+            #expect(bundle.warnings.count == 2)
+            #expect(bundle.warnings.first?.contains("poststart hook \"/bin/sh\": exit status 5") == true)
+            #expect(bundle.warnings.last?.contains("poststop hook \"/bin/sh\": exit status 6") == true)
+            #expect(bundle.leftovers == [])
+        }
+
+        @Test(.needs(.root)) func theyHaveNoDescriptorsOfTheRuntimes() throws {
+            let bundle = try TestBundle(["sleep", "100"])
+            for (name, path) in Self.kinds where name != "poststop" {
+                bundle.configuration.hooks[keyPath: path] = [
+                    shell("exec >>\(log(name, bundle)); cat >/dev/null; echo \(name) $(cd /proc/$$/fd; echo *)")
+                ]
+            }
+            let creation = try bundle.start()
+            defer { discard(creation) }
+            try bundle.waitForOutput("poststart")
+            for line in bundle.lines {
+                // A shell keeps a copy of what it exchanged at 10.
+                let numbers = line.split(separator: " ").dropFirst().filter { $0 != "10" }
+                #expect(numbers == ["0", "1", "2"], "\(line)")
+            }
+        }
+    }
+}
