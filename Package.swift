@@ -88,7 +88,9 @@ let package = Package(
         .testTarget(
             name: "ContainersTests",
             dependencies: ["Containers", "OCI", "Cgroups", "Seccomp", "Linux", "TestSupport", "bulkhead-test-helper"]),
-        .testTarget(name: "OCIRuntimeTests", dependencies: ["bulkhead-oci", "Cgroups", "OCI", "Linux", "TestSupport"]),
+        .testTarget(
+            name: "OCIRuntimeTests",
+            dependencies: ["bulkhead-oci", "bulkhead", "Cgroups", "OCI", "Linux", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )
