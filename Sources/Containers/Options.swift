@@ -36,6 +36,7 @@ public struct CreateOptions: Sendable {
     /// - Returns: the document.
     @discardableResult
     public mutating func load() throws(ContainerError) -> Configuration {
+        try checkOpen(preserved: preservedDescriptors)
         let loaded = try Bundle(bundle)
         self.loaded = loaded
         return loaded.configuration

@@ -8,10 +8,12 @@ import Testing
 extension ContainersTests {
     /// The six hooks: when and where they run, with what, and what their failure does.
     @Suite struct HookTests {
-        private static let kinds: [(name: String, path: WritableKeyPath<Configuration.Hooks, [Configuration.Hook]>)] = [
+        private static var kinds: [(name: String, path: WritableKeyPath<Configuration.Hooks, [Configuration.Hook]>)] {
+            [
             ("prestart", \.prestart), ("createRuntime", \.createRuntime), ("createContainer", \.createContainer),
             ("startContainer", \.startContainer), ("poststart", \.poststart), ("poststop", \.poststop),
-        ]
+            ]
+        }
 
         private func shell(_ script: String, timeout: Int? = nil) -> Configuration.Hook {
             .init(path: "/bin/sh", args: ["sh", "-c", script], env: ["PATH=/bin:/usr/bin"], timeout: timeout)

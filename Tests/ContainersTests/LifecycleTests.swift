@@ -177,7 +177,7 @@ extension ContainersTests {
             #expect(try readText("\(bundle.folder)/pid") == "\(creation.pid)")
             var received: Descriptor?
             _ = try UnixSocket.receive(from: try UnixSocket.accept(on: listener), descriptor: &received)
-            let process = ProcessDescriptor(owning: try #require(received.take()))
+            let process = ProcessDescriptor(owning: try required(received.take()))
             #expect(try !process.hasExited())
             try process.send(signal: SIGKILL)
             #expect(try creation.wait() == .signaled(SIGKILL))

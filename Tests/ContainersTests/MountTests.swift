@@ -108,7 +108,7 @@ extension ContainersTests {
             try bundle.waitForOutput("up\n")
             let place = "\(bundle.folder)/data/below"
             #expect(mount("none", place, "tmpfs", 0, nil) == 0)
-            defer { umount2(place, CInt(MNT_DETACH.rawValue)) }
+            defer { umount2(place, CInt(MNT_DETACH)) }
             try makeFile("\(place)/late")
             #expect(try creation.wait() == .exited(0))
             #expect(bundle.lines == ["up", "seen"])
@@ -154,7 +154,7 @@ extension ContainersTests {
             mkdir(place, 0o755)
             // tmpfs can be mapped since Linux 6.3, ext4 since 5.12.
             #expect(system("truncate -s 8M \(image) && mkfs.ext4 -q \(image) && mount -o loop \(image) \(place)") == 0)
-            defer { umount2(place, CInt(MNT_DETACH.rawValue)) }
+            defer { umount2(place, CInt(MNT_DETACH)) }
             try makeFile("\(place)/file")
             chown("\(place)/file", 1000, 1001)
             chmod(place, 0o777)

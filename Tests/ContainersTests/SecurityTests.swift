@@ -79,7 +79,7 @@ extension ContainersTests {
             #expect(state.state.id == bundle.id)
             #expect(state.state.bundle == bundle.folder)
 
-            let listener = try NotificationListener(owning: try #require(received.take()))
+            let listener = try NotificationListener(owning: try required(received.take()))
             let notification = try #require(try listener.receive())
             #expect(notification.thread != 0)
             #expect(try listener.answer(notification, .failure(Errno(rawValue: EDQUOT))))

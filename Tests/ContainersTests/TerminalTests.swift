@@ -23,7 +23,7 @@ extension ContainersTests {
         private func terminal(_ listener: borrowing Descriptor) throws -> Descriptor {
             var received: Descriptor?
             _ = try UnixSocket.receive(from: try UnixSocket.accept(on: listener), descriptor: &received)
-            return try #require(received.take())
+            return try required(received.take())
         }
 
         @Test(.needs(.root), arguments: [false, true]) func theProgramHasATerminal(mapped: Bool) throws {

@@ -29,7 +29,7 @@ import Testing
         try process.proceed()
         var descriptor: Descriptor?
         #expect(try process.next(receiving: &descriptor) == .reached(SyncPoint(rawValue: 3)))
-        let zero = try #require(descriptor.take())
+        let zero = try required(descriptor.take())
         #expect(try zero.read(upTo: 3) == [0, 0, 0])
         try process.proceed()
         #expect(try process.next() == .executed)
@@ -89,7 +89,8 @@ import Testing
 
     @Test func descriptorsArriveAtTheirNumbersAndOthersDoNot() throws {
         let pipe = try Pipe()
-        let (seven, other) = (try Descriptor.open("/dev/zero", .readOnly), try Descriptor.open("/dev/full", .readOnly))
+        let seven = try Descriptor.open("/dev/zero", .readOnly)
+        let other = try Descriptor.open("/dev/full", .readOnly)
         try other.setInheritable(true)
         var plan = LaunchPlan()
         plan.append(.duplicate(.inherited(seven.rawValue), to: 207))

@@ -57,3 +57,11 @@ extension Trait where Self == ConditionTrait {
 func environmentVariable(_ name: String) -> String? {
     getenv(name).map { String(cString: $0) }
 }
+
+/// A descriptor that has to be there; `#require` takes copyable values only.
+public func required(_ descriptor: consuming Descriptor?) throws(SystemError) -> Descriptor {
+    switch consume descriptor {
+    case .some(let descriptor): return descriptor
+    case nil: throw SystemError("receive a descriptor", .invalidArgument)
+    }
+}

@@ -36,16 +36,27 @@ extension Runtime {
 
     /// Ends everything in a container's cgroup and removes what of it the container made.
     func removeCgroup(_ record: Record) {
-        guard let path = record.cgroup, let cgroup = try? Cgroup(opening: path) else { return }
-        try? cgroup.remove(killing: true)
+        guard let path = record.cgroup else { return }
+        if let cgroup = try? Cgroup(opening: path) { try? cgroup.remove(killing: true) }
         // The levels above, which were made along with it; one that others use by now stays.
         var parent = path
         for _ in 1..<max(1, record.cgroupLevels) {
             guard let slash = parent.lastIndex(of: "/") else { return }
             parent = String(parent[..<slash])
-            if rmdir(parent) != 0 { return }
+            if rmdir(parent) != 0 && Errno.current != .noSuchFileOrDirectory { return }
         }
     }
+}
+
+/// How many of a path's last levels are not there.
+func missingLevels(_ path: String?) -> Int {
+    guard var path else { return 0 }
+    var count = 0
+    while access(path, F_OK) != 0, let slash = path.lastIndex(of: "/") {
+        count += 1
+        path = String(path[..<slash])
+    }
+    return count
 }
 
 /// `slice:prefix:name` as the path that systemd gives such a scope: `a-b.slice` lies in `a.slice`.

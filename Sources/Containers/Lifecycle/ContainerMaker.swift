@@ -35,6 +35,8 @@ struct ContainerMaker: ~Copyable {
         // All that the document alone can fail at comes before anything is made.
         let limits = try ResourceLimits(configuration.linux.resources ?? .init())
         record.cgroup = try runtime.cgroupPath(configuration, id: record.id)
+        // Written down before the cgroup is made: a delete after a crash then knows what is this container's.
+        record.cgroupLevels = missingLevels(record.cgroup)
         let held = HeldDescriptors()
         var channels = PlanBuilder.Channels()
         if let path = options.consoleSocket { channels.consoleSocket = held.hold(try connect(path, "console socket")) }

@@ -40,6 +40,8 @@ extension Runtime {
         _ id: String, _ options: CreateOptions, staysHere: Bool
     ) throws(ContainerError) -> Creation {
         try validate(id: id)
+        // Before anything is opened: a number that the caller left free would become a descriptor of the runtime's.
+        try checkOpen(preserved: options.preservedDescriptors)
         let bundle = try options.readBundle()
         try bundle.checkTerminal(options)
         let maker = ContainerMaker(runtime: self, id: id, bundle: bundle, options: options, staysHere: staysHere)

@@ -26,3 +26,10 @@ func write(pid: pid_t, to path: String) throws(ContainerError) {
         try systemCall("rename \(quoted(new))") { rename(new, path) }
     } catch { throw ContainerError(error, during: "write the pid file") }
 }
+
+/// Whether the descriptors that the program is to keep, from 3 on, are there.
+func checkOpen(preserved count: Int) throws(ContainerError) {
+    for number in 0..<CInt(clamping: count) where fcntl(number + 3, F_GETFD) < 0 {
+        throw ContainerError(.system, "preserved descriptors: descriptor \(number + 3) is not open")
+    }
+}

@@ -31,6 +31,7 @@ extension Container {
     public func execute(
         _ process: Configuration.Process, _ options: ExecOptions = ExecOptions()
     ) throws(ContainerError) -> Execution {
+        try checkOpen(preserved: options.preservedDescriptors)
         let directory = try open()
         let record = try read(directory)
         let status = status(record, directory)

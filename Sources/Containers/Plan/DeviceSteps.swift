@@ -22,7 +22,7 @@ extension PlanBuilder {
             }
         if isMapped && device.type != .fifo {
             // Device nodes cannot be made in a user namespace; the host's can be shown.
-            let slot = plan.makeSlot()
+            let slot = slotForMount()
             plan.append(.cloneTree(path: device.path, from: .workingDirectory, recursive: false, into: slot))
             plan.append(.attach(.slot(slot), root: root, path: device.path, create: .file))
             return

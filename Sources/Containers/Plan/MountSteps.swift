@@ -106,7 +106,7 @@ extension PlanBuilder {
             tree = .inherited(try cloneTree(path, recursive: options.isRecursiveBind, mappingOwners: map))
             plan.append(.mountAttributes(tree, set: 0, clear: 0, propagation: slave, recursive: true))
         } else {
-            let slot = plan.makeSlot()
+            let slot = slotForMount()
             plan.append(
                 .cloneTree(path: path, from: .workingDirectory, recursive: options.isRecursiveBind, into: slot))
             tree = .slot(slot)
@@ -144,7 +144,7 @@ extension PlanBuilder {
         var attributes = options.attributes.set.union(options.recursiveAttributes.set)
         // Its devices come first.
         if isDeviceFileSystem(mount) { attributes.remove(.readOnly) }
-        let slot = plan.makeSlot()
+        let slot = slotForMount()
         plan.append(
             .fileSystem(
                 type: type, source: mount.source.flatMap { $0.isEmpty ? nil : $0 } ?? type,

@@ -24,6 +24,8 @@ struct PlanBuilder {
 
     /// The container's root, once it is there.
     var root = DescriptorReference.workingDirectory
+    /// Where each mount is made before it is attached: one place for all, so that a document may have any number.
+    var mountSlot: Slot?
     /// The host's procfs, which the container cannot have prepared.
     let proc: DescriptorReference
 
@@ -98,6 +100,14 @@ struct PlanBuilder {
             plan.append(listener.map { .awaitStart(on: .inherited($0)) } ?? .synchronize(Self.startPoint))
         }
         return plan
+    }
+
+    /// The slot of the mount that is being made; the one before is attached by now.
+    mutating func slotForMount() -> Slot {
+        if let mountSlot { return mountSlot }
+        let slot = plan.makeSlot()
+        mountSlot = slot
+        return slot
     }
 
     /// Whether the container's namespace of a kind is not the runtime's own.

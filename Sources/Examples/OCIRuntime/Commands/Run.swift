@@ -32,9 +32,10 @@ extension Command {
         guard options.consoleSocket == nil else {
             throw Failure.usage("run: a console socket takes --detach: in the foreground the terminal stays here")
         }
-        let foreground = try Foreground()
         var options = options
-        var socket = try options.load().process?.terminal == true ? try ConsoleSocket() : nil
+        let terminal = try options.load().process?.terminal == true
+        let foreground = try Foreground()
+        var socket = terminal ? try ConsoleSocket() : nil
         options.consoleSocket = socket?.path
         let creation = try runtime.prepareRun(id, options)
         do {
