@@ -66,12 +66,6 @@ import Testing
         #expect(oneLine("grün") == "grün")
     }
 
-    @Test func onlyTheWordAsksForATerminal() {
-        #expect(mayWantTerminal(Array(#"{"process":{"terminal":true}}"#.utf8)))
-        #expect(!mayWantTerminal(Array(#"{"process":{"cwd":"/"}}"#.utf8)))
-        #expect(!mayWantTerminal(Array(#"{"terminal"#.utf8)) && !mayWantTerminal([]))
-    }
-
     @Test func featuresDecodeAndTellTheTruth() throws {
         let features = try Features(json: runtimeFeatures().json.encodedBytes())
         #expect(features.ociVersionMin <= features.ociVersionMax)
