@@ -78,6 +78,8 @@ static int await_start(struct bh_child *child, int listener) {
         ssize_t got;
         do got = read(peer, &word, 1);
         while (got < 0 && errno == EINTR);
+        // Zero: nobody will start this process any more.
+        if (got == 1 && word == 0) _exit(1);
         // One that connects and leaves without a word did not start anything.
         if (got == 1) {
             child->channel = peer;

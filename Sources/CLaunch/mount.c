@@ -99,6 +99,8 @@ static int empty_directory(struct bh_child *child) {
         close(context);
         errno = error;
         if (child->empty < 0) return -1;
+        // Before Linux 6.15 only what is attached can be cloned: the first mask is the mount itself.
+        return fcntl(child->empty, F_DUPFD_CLOEXEC, 3);
     }
     return clone_tree(child->empty, "", 0);
 }

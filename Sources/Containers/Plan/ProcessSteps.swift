@@ -46,7 +46,8 @@ extension PlanBuilder {
         if let scheduler = process.scheduler { plan.append(.scheduler(scheduler.attributes)) }
         if let priority = process.ioPriority { plan.append(.ioPriority(priority.value)) }
         if let policy = configuration.linux.memoryPolicy { plan.append(try policy.operation()) }
-        if let affinity = process.execCPUAffinity?.final ?? process.execCPUAffinity?.initial {
+        // Of an exec alone, as its name says (config.md, Linux Process).
+        if isExec, let affinity = process.execCPUAffinity?.final ?? process.execCPUAffinity?.initial {
             plan.append(.cpuAffinity(try indices(affinity, at: "process.execCPUAffinity")))
         }
         for limit in process.rlimits where !isMapped {
