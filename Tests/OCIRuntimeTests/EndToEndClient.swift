@@ -140,13 +140,11 @@ final class Client {
     private func ownProcesses() -> [String] {
         let pids = ((try? Client.names(in: "/proc")) ?? []).filter { Int32($0) != nil }
         return pids.compactMap { pid in
-            guard let command = try? readText("/proc/\(pid)/cmdline") else { return nil }
-            let places = [
-                command, (try? readText("/proc/\(pid)/environ")) ?? "", (try? readText("/proc/\(pid)/cgroup")) ?? "",
-            ]
-            guard places.contains(where: { $0.contains(id) || $0.contains(folder) }) else { return nil }
-            // A zombie whose parent has not come round to it is no process any more.
-            guard !((try? readText("/proc/\(pid)/stat")) ?? ") Z").contains(") Z") else { return nil }
+            // Kernel threads and zombies have no command line.
+            guard let command = try? readText("/proc/\(pid)/cmdline"), !command.isEmpty else { return nil }
+            func names(_ text: String) -> Bool { text.contains(id) || text.contains(folder) }
+            func file(_ name: String) -> String { (try? readText("/proc/\(pid)/\(name)")) ?? "" }
+            guard names(command) || names(file("cgroup")) || names(file("environ")) else { return nil }
             return "process \(pid) \(command)"
         }
     }

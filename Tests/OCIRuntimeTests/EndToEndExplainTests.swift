@@ -16,7 +16,8 @@ import Testing
         var rest = steps[...]
         for wanted in [
             "make directory \"\(client.stateRoot)/\(client.id)\"", "make cgroup \"\(client.cgroup)\"", "clone",
-            "hostname", "ip_forward", "\"/proc\"", "\"/dev/null\"", "mask \"/proc/kcore\"", "the root and drop the old",
+            "hostname", "ip_forward", "\"/proc\"", "\"/dev/null\"", "run createRuntime hook", "mask \"/proc/kcore\"",
+            "the root and drop the old",
             "bound capabilities", "close every descriptor", "execute \"sleep\" \"1000\"",
         ] {
             let index = rest.firstIndex { $0.contains(wanted) }

@@ -159,6 +159,8 @@ final class Terminal {
 
     /// The terminal that a runtime sends.
     init(arrivingAt listener: borrowing Descriptor) throws {
+        var entry = pollfd(fd: listener.rawValue, events: Int16(POLLIN), revents: 0)
+        guard poll(&entry, 1, 30_000) == 1 else { throw SystemError("wait for a terminal", .timedOut) }
         let connection = try UnixSocket.accept(on: listener)
         var received: Descriptor?
         _ = try UnixSocket.receive(from: connection, descriptor: &received)

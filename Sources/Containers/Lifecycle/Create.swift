@@ -32,7 +32,16 @@ extension Runtime {
         var lines = ["make directory \(quoted("\(stateRoot)/\(id)"))", "make cgroup \(quoted(cgroup))"]
         lines += limits.settings.map { "set \($0)" }
         if let rules = limits.devices { lines.append("attach a device program of \(rules.count) rules") }
-        lines.append(plan.description)
+        let hooks = bundle.configuration.hooks
+        let wait = Operation.synchronize(PlanBuilder.hooksPoint).description
+        for step in plan.description.split(separator: "\n") {
+            lines.append(String(step))
+            // What the runtime itself does while the process waits there is no operation of the plan's.
+            guard step.hasSuffix(wait) else { continue }
+            lines += hooks.prestart.map { "run prestart hook \(quoted($0.path))" }
+            lines += hooks.createRuntime.map { "run createRuntime hook \(quoted($0.path))" }
+        }
+        lines += hooks.poststart.map { "run poststart hook \(quoted($0.path))" }
         return lines.joined(separator: "\n")
     }
 

@@ -88,7 +88,8 @@ extension PlanBuilder {
             plan.append(.writeFile(root: proc, path: "self/attr/exec", text: label))
         }
         if let profile = process.apparmorProfile, !profile.isEmpty {
-            guard access("/sys/kernel/security/apparmor", F_OK) == 0 else {
+            // Not by securityfs: for a container with a user namespace podman runs its runtime where that is not seen.
+            guard (try? readText("/sys/module/apparmor/parameters/enabled"))?.hasPrefix("Y") == true else {
                 throw ContainerError(
                     .badDocument, "config.json: process.apparmorProfile: this kernel runs without AppArmor")
             }
