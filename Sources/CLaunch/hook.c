@@ -82,7 +82,12 @@ int bh_run_hook(struct bh_child *child, const struct bh_hook *hook) {
         close(failed[0]);
         return error;
     }
+    // A hook that closes its standard input must not end this process by SIGPIPE. Set after the clone: execve would
+    // hand it on.
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, standard = {.sa_handler = SIG_DFL};
+    sigaction(SIGPIPE, &ignore, NULL);
     error = feed_and_wait(hook, process, input[1]);
+    sigaction(SIGPIPE, &standard, NULL);
     if (error) kill((pid_t)pid, SIGKILL);
     int status = 0;
     while (waitpid((pid_t)pid, &status, 0) < 0 && errno == EINTR) {}

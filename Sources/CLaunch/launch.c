@@ -152,6 +152,7 @@ static void close_unneeded(const struct bh_plan *plan) {
 static _Noreturn void run_child(const struct bh_plan *plan, int wait_first) {
     struct bh_child child = {.plan = plan, .channel = plan->channel, .empty = -1};
     for (int i = 0; i < BH_SLOTS; i++) child.slots[i] = -1;
+    close(plan->parent_channel);
     close_unneeded(plan);
     if (plan->trace) plan->trace->start = now();
 

@@ -45,7 +45,7 @@ extension LaunchPlan {
             bh_stage(flags: UInt32(truncatingIfNeeded: $0.kinds.rawValue), fd: $0.descriptor)
         }
         let traceStart = unsafe trace?.address()
-        let childEnd = channel.second.rawValue
+        let (childEnd, ownEnd) = (channel.second.rawValue, channel.first.rawValue)
         let kept = inheritedDescriptors(and: childEnd)
         let failure = unsafe withBuffers(stages, kept?.descriptors ?? []) { stages, keptNumbers in
             var plan = unsafe bh_plan()
@@ -56,6 +56,7 @@ extension LaunchPlan {
             unsafe plan.clone_flags = newNamespaces.rawValue
             unsafe plan.cgroup = cgroup ?? -1
             unsafe plan.channel = childEnd
+            unsafe plan.parent_channel = ownEnd
             unsafe plan.trace = traceStart?.assumingMemoryBound(to: bh_trace.self)
             unsafe plan.wait_first = identityMaps == nil ? 0 : 1
             unsafe plan.close_first = kept?.first ?? -1

@@ -49,8 +49,11 @@ extension ContainersTests {
             let own = try readText("/proc/\(creation.pid)/cgroup")
             #expect(try readText("/proc/\(execution.pid)/cgroup").contains("/\(bundle.id)\n"))
             #expect(own.contains("/\(bundle.id)\n"))
-            try creation.container.delete(force: true)
+            try creation.container.kill(SIGKILL)
+            // First the one, then the other: a pid namespace's first process waits for all of it.
             #expect(try execution.wait() == .signaled(SIGKILL))
+            #expect(try creation.wait() == .signaled(SIGKILL))
+            try creation.container.delete()
             #expect(bundle.leftovers == [])
         }
 

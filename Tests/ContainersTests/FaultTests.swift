@@ -45,7 +45,7 @@
 
             @Test(.needs(.root), arguments: Kind.allCases) func everyStepMayFail(kind: Kind) throws {
                 let bundle = try bundle(kind)
-                for step in 0... {
+                for step in 0..<100 {
                     bundle.options.fault = .fail(step: step)
                     do throws(ContainerError) {
                         let creation = try bundle.runtime.create(bundle.id, bundle.options)

@@ -99,7 +99,7 @@ import Testing
         plan.append(.findExecutable("/bin/sh", searchPath: []))
         plan.append(
             .execute(
-                arguments: ["sh", "-c", "for f in /proc/$$/fd/*; do readlink $f; done"], environment: ["PATH=/bin:/usr/bin"]))
+                arguments: ["sh", "-c", "for f in /proc/$$/fd/*; do readlink $f; done; true"], environment: ["PATH=/bin:/usr/bin"]))
         let process = try plan.launch()
         try process.waitUntilExecuted()
         #expect(try process.wait() == .exited(0))
@@ -116,7 +116,8 @@ import Testing
         try process.waitUntilExecuted()
         _ = try process.wait()
         let none = "0000000000000000"
-        #expect(try text(pipe) == "SigBlk:\(none)\nSigIgn:\(none)\nSigCgt:\(none)\n")
+        let signals = try text(pipe)
+        #expect(signals == "SigBlk:\(none)\nSigIgn:\(none)\nSigCgt:\(none)\n")
     }
 
     @Test func timesAreTakenStepByStep() throws {
@@ -153,7 +154,8 @@ import Testing
                     path: "/bin/sh", arguments: ["sh", "-c", script], environment: ["PATH=/bin:/usr/bin"], timeout: timeout)))
         let process = try plan.launch()
         do throws(LaunchError) { try process.waitUntilExecuted() } catch { return error }
-        #expect(try process.wait() == .exited(0))
+        let status = try process.wait()
+        #expect(status == .exited(0))
         return nil
     }
 

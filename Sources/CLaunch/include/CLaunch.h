@@ -124,6 +124,7 @@ struct bh_plan {
     uint64_t clone_flags;          // CLONE_NEW*
     int32_t cgroup;                // -1: the parent's
     int32_t channel;               // the child's end
+    int32_t parent_channel;        // the parent's, of which a copy in the child would hide that the parent is gone
     struct bh_trace * trace;
     uint32_t fault_kind;
     uint32_t fault_operation;

@@ -5,6 +5,9 @@ import Linux
 import OCI
 
 /// A further process in a container, a child of the caller.
+///
+/// Once it has ended, ``wait()`` for it: the first process of a pid namespace ends only after all others of it have been
+/// waited for (`pid_namespaces(7)`), and so does a delete by force.
 public struct Execution: ~Copyable {
     private let launched: LaunchedProcess
 

@@ -142,15 +142,20 @@ extension PlanBuilder {
         }
         if type == "cgroup" { type = "cgroup2" }
         var attributes = options.attributes.set.union(options.recursiveAttributes.set)
-        // Its devices come first.
-        if isDeviceFileSystem(mount) { attributes.remove(.readOnly) }
+        // Its devices, or the copies, come first.
+        let closesLater = options.copiesUp && attributes.contains(.readOnly)
+        if isDeviceFileSystem(mount) || closesLater { attributes.remove(.readOnly) }
         let slot = slotForMount()
         plan.append(
             .fileSystem(
                 type: type, source: mount.source.flatMap { $0.isEmpty ? nil : $0 } ?? type,
-                options: fileSystemOptions(type, options) + (try mountLabel(type)), attributes: attributes.rawValue, into: slot))
+                options: fileSystemOptions(type, options) + (try mountLabel(type)), attributes: attributes.rawValue,
+                into: slot))
         if options.copiesUp {
             plan.append(.copyUp(into: .slot(slot), root: root, path: mount.destination))
+            if closesLater && !isDeviceFileSystem(mount) {
+                plan.append(.mountAttributes(.slot(slot), set: MountAttributes.readOnly.rawValue, clear: 0))
+            }
         }
         plan.append(.attach(.slot(slot), root: root, path: mount.destination, create: .directory))
         addPropagation(.slot(slot), options)
