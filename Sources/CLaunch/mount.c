@@ -179,10 +179,13 @@ static int legacy_mount(const char *source, const char *target, unsigned long fl
 
 // The old root lies on top of the new one for a moment, and is gone after: no directory for it is needed.
 static int pivot_root(int root) {
-    if (fchdir(root) < 0) return errno;
-    if (syscall(SYS_pivot_root, ".", ".") < 0) return errno;
-    // Unmounting must not travel to the host through a shared old root.
-    int failure = legacy_mount(NULL, ".", BH_MS_SLAVE | BH_MS_REC);
+    int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (old < 0) return errno;
+    int failure = fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || fchdir(old) < 0 ? errno : 0;
+    close(old);
+    // Unmounting must not travel to the host through a shared old root. Only from inside the old root does "." mean it:
+    // from the new one it would be the container's own mounts that lose their propagation.
+    if (!failure) failure = legacy_mount(NULL, ".", BH_MS_SLAVE | BH_MS_REC);
     if (failure) return failure;
     if (syscall(SYS_umount2, ".", BH_MNT_DETACH) < 0) return errno;
     return chdir("/") < 0 ? errno : 0;

@@ -32,6 +32,9 @@ extension LaunchPlan {
             }
             for case .inherited(let number) in operation.references { descriptors.insert(number) }
         }
+        #if DEBUG
+            if case .kill(let parent, _) = fault { descriptors.insert(parent) }
+        #endif
         return first.map { ($0, descriptors.filter { $0 >= 0 }.sorted()) }
     }
 

@@ -98,8 +98,7 @@ struct ContainerMaker: ~Copyable {
         var builder = try PlanBuilder(bundle, options: options, channels: channels)
         var plan = try builder.build()
         #if DEBUG
-            let own = try ownProcess()
-            plan.inject(options.fault, runtime: own.descriptor.rawValue)
+            plan.inject(options.fault, runtime: held.hold(try ownProcess()))
         #endif
         let launched = try launch(plan)
         // What the plan refers to by number had to stay open until here.
@@ -215,8 +214,10 @@ struct ContainerMaker: ~Copyable {
 }
 
 #if DEBUG
-    private func ownProcess() throws(ContainerError) -> ProcessDescriptor {
-        do throws(SystemError) { return try ProcessDescriptor(pid: getpid()) } catch { throw ContainerError(error) }
+    private func ownProcess() throws(ContainerError) -> Descriptor {
+        do throws(SystemError) { return try ProcessDescriptor(pid: getpid()).descriptor.duplicate() } catch {
+            throw ContainerError(error)
+        }
     }
 #endif
 
