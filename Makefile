@@ -1,7 +1,7 @@
 # Every target that needs packages calls scripts/setup first; it does nothing when all is there.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test bench docs format lint clean
+.PHONY: help demo build test bench clients docs format lint clean
 
 SWIFT ?= swift
 SOURCES := Package.swift Sources Tests
@@ -34,8 +34,12 @@ bench: build ## Time container starts against crun, runc and the floor
 	scripts/setup bench
 	Benchmarks/run
 
+clients: build ## Run docker, podman and containerd's ctr on bulkhead-oci, in the test machine
+	scripts/setup testvm
+	scripts/clients bin/bulkhead-oci
+
 docs: ## Build the documentation of every module into .build/docs
-	scripts/setup build
+	scripts/setup build docs
 	scripts/docs
 
 format: ## Format the sources

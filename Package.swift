@@ -42,15 +42,32 @@ let package = Package(
             dependencies: ["Linux", "Launch", "Namespaces", "Cgroups", "Seccomp", "Capabilities", "OCI"]),
 
         // Layer 4: examples, over the public API alone.
+        .target(name: "CSelfSeal", path: "Sources/Examples/SelfSeal"),
         .executableTarget(
-            name: "bulkhead-oci", dependencies: ["Containers", "OCI", "Linux"], path: "Sources/Examples/OCIRuntime"),
+            name: "bulkhead-oci",
+            dependencies: [
+                "CSelfSeal", "Containers", "OCI", "Linux", "Cgroups", "Namespaces", "Seccomp", "Capabilities",
+            ],
+            path: "Sources/Examples/OCIRuntime"),
         .executableTarget(
             name: "bulkhead", dependencies: ["Linux", "Namespaces", "Cgroups", "Seccomp", "Capabilities"],
             path: "Sources/Examples/Doctor"),
 
+        // The README's first program, and one lesson for each primitive.
+        .executableTarget(
+            name: "lesson-first", dependencies: ["Linux", "Namespaces"], path: "Sources/Examples/Lessons/First"),
+        .executableTarget(
+            name: "lesson-launch", dependencies: ["Linux", "Launch"], path: "Sources/Examples/Lessons/Launch"),
         .executableTarget(
             name: "lesson-namespaces", dependencies: ["Linux", "Namespaces"],
             path: "Sources/Examples/Lessons/Namespaces"),
+        .executableTarget(
+            name: "lesson-cgroups", dependencies: ["Cgroups"], path: "Sources/Examples/Lessons/Cgroups"),
+        .executableTarget(
+            name: "lesson-seccomp", dependencies: ["Linux", "Seccomp"], path: "Sources/Examples/Lessons/Seccomp"),
+        .executableTarget(
+            name: "lesson-capabilities", dependencies: ["Linux", "Capabilities"],
+            path: "Sources/Examples/Lessons/Capabilities"),
 
         .executableTarget(
             name: "bulkhead-test-helper", dependencies: ["Containers", "Linux", "CLinux"], path: "Tests/Helper"),
@@ -63,9 +80,17 @@ let package = Package(
         .testTarget(name: "CapabilitiesTests", dependencies: ["Capabilities", "Linux", "TestSupport"]),
         .testTarget(name: "OCITests", dependencies: ["OCI"], resources: [.copy("Documents")]),
         .testTarget(
+            name: "LessonTests",
+            dependencies: [
+                "lesson-first", "lesson-launch", "lesson-namespaces", "lesson-cgroups", "lesson-seccomp",
+                "lesson-capabilities", "Launch", "Linux", "TestSupport",
+            ]),
+        .testTarget(
             name: "ContainersTests",
             dependencies: ["Containers", "OCI", "Cgroups", "Seccomp", "Linux", "TestSupport", "bulkhead-test-helper"]),
-        .testTarget(name: "OCIRuntimeTests", dependencies: ["bulkhead-oci", "OCI", "Linux", "TestSupport"]),
+        .testTarget(
+            name: "OCIRuntimeTests",
+            dependencies: ["bulkhead-oci", "bulkhead", "Cgroups", "OCI", "Linux", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

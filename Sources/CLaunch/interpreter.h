@@ -39,6 +39,7 @@ struct bh_child {
     uint32_t current;
     int slots[BH_SLOTS];
     const char *executable; // what BH_FIND_EXECUTABLE chose
+    int empty;           // the file system that masks directories; one for all of them, -1 until it is needed
     int value;           // goes into a failure's report
     char text[960];      // goes into a failure's report
 };

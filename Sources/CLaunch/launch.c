@@ -79,6 +79,8 @@ static int await_start(struct bh_child *child, int listener) {
         ssize_t got;
         do got = read(peer, &word, 1);
         while (got < 0 && errno == EINTR);
+        // Zero: nobody will start this process any more.
+        if (got == 1 && word == 0) _exit(1);
         // One that connects and leaves without a word did not start anything.
         if (got == 1) {
             child->channel = peer;
@@ -153,7 +155,7 @@ static void close_unneeded(const struct bh_plan *plan) {
 }
 
 static _Noreturn void run_child(const struct bh_plan *plan, int wait_first) {
-    struct bh_child child = {.plan = plan, .channel = plan->channel};
+    struct bh_child child = {.plan = plan, .channel = plan->channel, .empty = -1};
     for (int i = 0; i < BH_SLOTS; i++) child.slots[i] = -1;
     close(plan->parent_channel);
     close_unneeded(plan);

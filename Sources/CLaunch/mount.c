@@ -84,23 +84,37 @@ static int is_null_device(int file) {
     return fstat(file, &status) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3);
 }
 
+// An empty read-only tmpfs, not attached. A file system costs more than a mount, so all masks share one.
+static int empty_directory(struct bh_child *child) {
+    if (child->empty < 0) {
+        int context = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+        if (context < 0) return -1;
+        if (syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "size", "0", 0) == 0 &&
+            syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "mode", "0555", 0) == 0 &&
+            syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+            child->empty = (int)syscall(
+                SYS_fsmount, context, FSMOUNT_CLOEXEC,
+                MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+        int error = errno;
+        close(context);
+        errno = error;
+        if (child->empty < 0) return -1;
+        // Before Linux 6.15 only what is attached can be cloned: the first mask is the mount itself.
+        return fcntl(child->empty, F_DUPFD_CLOEXEC, 3);
+    }
+    return clone_tree(child->empty, "", 0);
+}
+
 // A file is covered by the null device, a directory by an empty read-only tmpfs.
-static int mask(int root, const char *path) {
+static int mask(struct bh_child *child, int root, const char *path) {
     int place = bh_open_in_root(root, path, BH_CREATE_NOTHING, 0);
     if (place < 0) return errno == ENOENT || errno == ENOTDIR ? 0 : errno;
     struct stat status;
     int failure = fstat(place, &status) < 0 ? errno : 0;
     int mount = -1;
     if (!failure && S_ISDIR(status.st_mode)) {
-        int context = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
-        if (context < 0 || syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "size", "0", 0) < 0 ||
-            syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
-            syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ||
-            (mount = (int)syscall(
-                 SYS_fsmount, context, FSMOUNT_CLOEXEC,
-                 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)) < 0)
-            failure = errno;
-        if (context >= 0) close(context);
+        mount = empty_directory(child);
+        if (mount < 0) failure = errno;
     } else if (!failure) {
         // The container's own /dev/null might be anything, a link included: it counts only if it is the device.
         int null = bh_openat2(root, "/dev/null", O_PATH | O_NOFOLLOW, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
@@ -221,7 +235,7 @@ int bh_run_mount(struct bh_child *child, const struct bh_operation *op) {
         close(place);
         return failure;
     }
-    case BH_MASK: return mask(first, op->s[0]);
+    case BH_MASK: return mask(child, first, op->s[0]);
     case BH_READ_ONLY: return read_only(first, op->s[0]);
     case BH_COPY_UP: {
         int source = bh_openat2(

@@ -16,7 +16,7 @@ public struct CapabilitySet: OptionSet, Hashable, Sendable {
     /// The set of the capabilities with these names; see ``Capability/init(_:)``. A name may come twice.
     ///
     /// - Throws: ``CapabilityError/unknownName(_:suggestion:)``.
-    public init(names: some Sequence<String>) throws(CapabilityError) {
+    public init(names: [String]) throws(CapabilityError) {
         var mask: UInt64 = 0
         for name in names { mask |= 1 << UInt64(try Capability(name).rawValue) }
         rawValue = mask

@@ -7,7 +7,7 @@ import Linux
 /// taken by a new one later. Only ``remove(killing:timeoutMilliseconds:)`` goes by path.
 ///
 ///     let hierarchy = try CgroupHierarchy.find()
-///     let box = try hierarchy.create("/demo/box", applying: ResourceLimits(memory: MemoryLimits(max: 64 << 20)))
+///     let box = try hierarchy.create("/demo/box", applying: ResourceLimits(memory: MemoryLimits(max: .mebibytes(64))))
 ///     try box.add(process: pid)
 ///     print(try box.statistics().memory?.current ?? 0)
 ///     try box.remove(killing: true)
@@ -42,6 +42,10 @@ public struct Cgroup: ~Copyable, Sendable {
     ///
     /// - Throws: `ENOENT` when it does not exist, `EINVAL` when it is not a directory of a cgroup2 file system.
     public init(opening path: String) throws(CgroupError) {
+        guard path.hasPrefix("/") else {
+            throw CgroupError(.open, path: path, cause: .invalid("it is no absolute path"))
+        }
+        let path = withoutTrailingSlashes(path)
         let opened = try openDirectory(path)
         guard isCgroup2(opened) else {
             throw CgroupError(
@@ -53,7 +57,9 @@ public struct Cgroup: ~Copyable, Sendable {
     /// Opens a plain folder as if it were a cgroup, for tests of file formats.
     init(fixture path: String) throws(CgroupError) {
         self.init(
-            directory: try openDirectory(path), path: path, hierarchy: CgroupHierarchy(unchecked: path),
+            directory: try openDirectory(path), path: path,
+            hierarchy: CgroupHierarchy(
+                unchecked: String(path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex))),
             isFixture: true)
     }
 

@@ -84,7 +84,7 @@ public struct CgroupHierarchy: Hashable, Sendable {
                     cause: .invalid("\(quoted(String(level))) is no cgroup's name"))
             }
             path += "/"
-            path += level
+            path += String(level)
         }
         return path
     }

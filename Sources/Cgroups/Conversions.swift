@@ -10,7 +10,9 @@ extension CPULimits {
         let logarithm = binaryLogarithm(Double(shares))
         // Through the three points, the exponent of ten is (l² + 125 l) / 612 − 7 / 34.
         let exponent = (logarithm * logarithm + 125 * logarithm) / 612 - 7.0 / 34
-        return UInt64(powerOfTen(exponent).rounded(.up))
+        let weight = powerOfTen(exponent)
+        let whole = UInt64(weight)
+        return Double(whole) < weight ? whole + 1 : whole
     }
 
     /// The weight as runtimes reckoned it before 2025: a straight line that maps the ends only, so that the default, 1,024,
@@ -75,8 +77,8 @@ private func binaryLogarithm(_ number: Double) -> Double {
 
 /// Ten to a power of 0 or more. Exact for whole numbers.
 private func powerOfTen(_ exponent: Double) -> Double {
-    let whole = exponent.rounded(.down)
-    let x = (exponent - whole) * ln10
+    let whole = Int(exponent)
+    let x = (exponent - Double(whole)) * ln10
     var term = 1.0
     var sum = 0.0
     for index in 1...40 {
@@ -84,7 +86,7 @@ private func powerOfTen(_ exponent: Double) -> Double {
         term *= x / Double(index)
     }
     var result = sum
-    for _ in 0..<Int(whole) { result *= 10 }
+    for _ in 0..<whole { result *= 10 }
     return result
 }
 

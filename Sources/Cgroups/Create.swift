@@ -25,12 +25,13 @@ extension CgroupHierarchy {
         _ relativePath: String, applying limits: ResourceLimits, mode: mode_t = 0o755
     ) throws(CgroupError) -> Cgroup {
         try create(relativePath, mode: mode) { cgroup throws(CgroupError) in
-            do throws(CgroupError) { try cgroup.apply(limits) } catch {
+            let isNew = cgroup.createdLevels > 0
+            do throws(CgroupError) { try cgroup.apply(limits, isNew: isNew) } catch {
                 guard case .controllerMissing(let absence) = error.cause, case .notEnabled = absence.reason else {
                     throw error
                 }
                 try cgroup.acquire(limits.requiredControllers)
-                try cgroup.apply(limits)
+                try cgroup.apply(limits, isNew: isNew)
             }
         }
     }
@@ -85,6 +86,16 @@ extension CgroupHierarchy {
             throw error
         }
         return (made, trailing)
+    }
+}
+
+extension Cgroup {
+    /// Makes a cgroup directly below this one; see ``CgroupHierarchy/create(_:controllers:mode:)``.
+    public func createChild(
+        _ name: String, controllers: [Controller] = [], mode: mode_t = 0o755
+    ) throws(CgroupError) -> Cgroup {
+        try CgroupError.checkLevel(name, of: path)
+        return try hierarchy.create(relativePath + "/" + name, controllers: controllers, mode: mode)
     }
 }
 

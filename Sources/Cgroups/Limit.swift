@@ -4,6 +4,18 @@ public enum Limit: Hashable, Sendable {
     /// No limit.
     case max
 
+    /// So many times 1,024 bytes; more than 64 bits hold is no limit.
+    public static func kibibytes(_ count: UInt64) -> Limit { bytes(count, shift: 10) }
+    /// So many times 1,048,576 bytes; more than 64 bits hold is no limit.
+    public static func mebibytes(_ count: UInt64) -> Limit { bytes(count, shift: 20) }
+    /// So many times 1,073,741,824 bytes; more than 64 bits hold is no limit.
+    public static func gibibytes(_ count: UInt64) -> Limit { bytes(count, shift: 30) }
+
+    private static func bytes(_ count: UInt64, shift: UInt64) -> Limit {
+        let (bytes, overflows) = count.multipliedReportingOverflow(by: 1 << shift)
+        return overflows ? .max : .value(bytes)
+    }
+
     /// The number, nil for ``max``.
     public var value: UInt64? {
         if case .value(let value) = self { value } else { nil }

@@ -77,10 +77,12 @@ extension Cgroup {
     /// beforehand, as a memory limit below the usage, is refused before anything is written.
     ///
     /// - Throws: ``CgroupError``, with the file and the value that was refused.
-    public func apply(_ limits: ResourceLimits) throws(CgroupError) {
+    public func apply(_ limits: ResourceLimits) throws(CgroupError) { try apply(limits, isNew: false) }
+
+    /// - Parameter isNew: the cgroup was just made; nothing is in it or in force, and nothing need be looked for.
+    func apply(_ limits: ResourceLimits, isNew: Bool) throws(CgroupError) {
         var present = PresentLimits()
-        // A cgroup that this handle made can't hold anything yet.
-        if createdLevels == 0 {
+        if !isNew {
             try limits.memory.check(self)
             if limits.memory.needsPresent { present.memoryMax = try getIfPresent(.memoryMax) }
             if limits.cpu.needsPresent {
@@ -89,6 +91,8 @@ extension Cgroup {
             }
         }
         for setting in limits.settings(replacing: present) { try apply(setting) }
-        if let devices = limits.devices { try apply(devices: devices) }
+        if let devices = limits.devices {
+            try attach(DeviceProgram(devices), inPlaceOf: isNew ? [] : devicePrograms().filter(\.isOurs))
+        }
     }
 }

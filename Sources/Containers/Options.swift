@@ -1,4 +1,5 @@
 import Linux
+import OCI
 
 /// What the caller of a create decides, beside the bundle's document.
 public struct CreateOptions: Sendable {
@@ -12,6 +13,8 @@ public struct CreateOptions: Sendable {
     public var pidFile: String?
     /// How many descriptors from 3 on the program keeps, beside 0 to 2.
     public var preservedDescriptors = 0
+    /// Variables added to the program's environment, as `NAME=value`, such as those of sd_listen_fds(3).
+    public var environment: [String] = []
     /// Moves the root over the old one instead of pivoting: for an initramfs.
     public var noPivot = false
     /// Leaves the process in the caller's session keyring.
@@ -23,7 +26,26 @@ public struct CreateOptions: Sendable {
         public var fault: CreateFault?
     #endif
 
+    /// The bundle, if it was read already.
+    var loaded: Bundle?
+
     public init(bundle: String) { self.bundle = bundle }
+
+    /// Reads the bundle now, once for the caller and for the create: for who has to look at the document first.
+    ///
+    /// - Returns: the document.
+    @discardableResult
+    public mutating func load() throws(ContainerError) -> Configuration {
+        try checkOpen(preserved: preservedDescriptors)
+        let loaded = try Bundle(bundle)
+        self.loaded = loaded
+        return loaded.configuration
+    }
+
+    func readBundle() throws(ContainerError) -> Bundle {
+        if let loaded { return loaded }
+        return try Bundle(bundle)
+    }
 }
 
 /// What the caller of an exec decides, beside the process's document.

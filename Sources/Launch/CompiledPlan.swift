@@ -26,8 +26,8 @@ struct CompiledPlan: ~Copyable {
         for index in 0..<count {
             let operation = unsafe compile(plan.operations[index], input)
             unsafe operations[index] = operation
-            if let label = plan.labels[index] { unsafe operations[index].label = string(label) }
         }
+        for label in plan.labels { unsafe operations[label.operation].label = string(label.text) }
     }
 
     deinit {

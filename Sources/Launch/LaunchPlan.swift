@@ -34,7 +34,7 @@ public struct LaunchPlan: Sendable {
     public private(set) var operations: [Operation] = []
 
     /// Text for the steps after ``Operation/awaitStart(on:)``, told to a peer that does not have the plan.
-    var labels: [Int: String] = [:]
+    var labels: [(operation: Int, text: String)] = []
 
     /// The standard input of ``Operation/hook(_:)`` steps. It can be set at any sync point before them.
     public var hookInput: [UInt8] = []
@@ -70,7 +70,7 @@ public struct LaunchPlan: Sendable {
 
     /// Adds a step at the end with the text by which a failure names it to who has not got the plan.
     public mutating func append(_ operation: Operation, label: String) {
-        labels[operations.count] = label
+        labels.append((operations.count, label))
         operations.append(operation)
     }
 

@@ -9,6 +9,13 @@ public struct StartPeer: ~Copyable, Sendable {
         channel = try UnixSocket.connect(to: path, .messages)
     }
 
+    /// Ends the process instead of starting it: for one whose maker died before it could tell anyone of it.
+    public consuming func refuse() throws(SystemError) {
+        try channel.write([0])
+        // The end of the channel is the end of the process.
+        _ = try? channel.read(upTo: 1)
+    }
+
     /// Lets the process go on, and returns when its program runs.
     ///
     /// - Throws: the step that it failed at, by the label that its plan gave it.

@@ -64,8 +64,11 @@ extension HostSupport {
             }
             var answers: [Kind: Availability] = [:]
             for (kind, error) in zip(Kind.allCases, errors) {
-                // A kernel built without a kind has no file for it, whatever it answers to the flag.
-                let exists = fileExists("/proc/self/ns/\(kind.rawValue)") || !fileExists("/proc/self/ns")
+                // A kernel built without a kind has no name for it, whatever it answers to the flag. The name is a link
+                // that a process which changed its user may not follow.
+                let exists =
+                    (try? Descriptor.open("/proc/self/ns/\(kind.rawValue)", [.path, .noFollow])) != nil
+                    || !fileExists("/proc/self/ns")
                 answers[kind] = exists ? Availability(answer: failure == 0 ? error : failure) : .missing
             }
             return answers

@@ -49,7 +49,7 @@ extension HostSupport {
                 actions: actions,
                 flags: flags.filter { bh_probe_seccomp_flags($0.value) == EFAULT }.map(\.name),
                 userNotification: actions.contains("user_notif") && bh_probe_seccomp_notification() == 0,
-                isFiltered: statusField("Seccomp", of: trimmedText("/proc/self/status") ?? "") == "2")
+                isFiltered: statusField("Seccomp", of: threadStatus()) == "2")
         }
     }
 
@@ -104,7 +104,7 @@ extension HostSupport {
         ]
     }
 
-    /// Which of the kernel's capabilities this process has; `capabilities(7)`.
+    /// Which of the kernel's capabilities this process has, by the calling thread; `capabilities(7)`.
     public struct CapabilitySupport: Hashable, Sendable {
         /// The number of the kernel's last capability.
         public var last: Int
@@ -136,7 +136,7 @@ extension HostSupport {
         }
 
         static func probe() -> CapabilitySupport {
-            let status = trimmedText("/proc/self/status") ?? ""
+            let status = threadStatus()
             func set(_ field: String) -> UInt64 {
                 statusField(field, of: status).flatMap { UInt64($0, radix: 16) } ?? 0
             }
@@ -154,6 +154,11 @@ extension HostSupport {
             "CHECKPOINT_RESTORE",
         ]
     }
+}
+
+/// The status of the calling thread: each thread has its own capabilities and filters, and hands them to its children.
+private func threadStatus() -> String {
+    trimmedText("/proc/thread-self/status") ?? trimmedText("/proc/self/status") ?? ""
 }
 
 /// A field of `/proc/PID/status`.

@@ -39,7 +39,7 @@ public struct MountOptions: Hashable, Sendable {
     /// Takes a list of words apart.
     ///
     /// - Throws: ``MountOptionError`` when an `idmap=` mapping is malformed or two options exclude each other.
-    public init(parsing words: some Sequence<String>) throws(MountOptionError) {
+    public init(parsing words: [String]) throws(MountOptionError) {
         for word in words { try add(word) }
         try validate()
     }

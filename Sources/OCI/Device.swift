@@ -39,11 +39,16 @@ extension Configuration {
 
     /// A value of `linux.netDevices` (config-linux.md, Network Devices; 1.3): a device moved into the container.
     public struct NetworkDevice: Equatable, Sendable {
+        /// The member's name: the device's, outside.
+        public var device: String
         /// `name`: inside; nil keeps the name.
         public var name: String?
 
         /// A device, renamed or not.
-        public init(name: String? = nil) { self.name = name }
+        public init(device: String, name: String? = nil) {
+            self.device = device
+            self.name = name
+        }
     }
 }
 
@@ -81,12 +86,13 @@ extension Configuration.Device: DocumentValue {
     }
 }
 
-extension Configuration.NetworkDevice: DocumentValue {
-    package init(_ element: DocumentElement) throws(DocumentError) {
+extension Configuration.NetworkDevice {
+    init(_ device: String, _ element: DocumentElement) throws(DocumentError) {
+        self.device = device
         name = try element.fields().text("name")
     }
 
-    package var json: JSON {
+    var settings: JSON {
         var object = ObjectBuilder()
         object.add("name", name)
         return object.json

@@ -16,7 +16,7 @@ extension Configuration {
         /// `devices`: device nodes beyond the default ones (Devices).
         public var devices: [Device] = []
         /// `netDevices`: network devices moved into the container, by their name outside (Network Devices; 1.3).
-        public var netDevices: [String: NetworkDevice] = [:]
+        public var netDevices: [NetworkDevice] = []
         /// `seccomp`: the system-call filter (Seccomp).
         public var seccomp: Seccomp?
         /// `rootfsPropagation`: of the root mount (Rootfs Mount Propagation).
@@ -81,7 +81,10 @@ extension Configuration.LinuxSection: DocumentValue {
         cgroupsPath = try fields.text("cgroupsPath")
         namespaces = try fields.list("namespaces")
         devices = try fields.list("devices")
-        netDevices = try fields.map("netDevices")
+        try fields.element("netDevices")?.members { (name, element) throws(DocumentError) in
+            if netDevices.contains(where: { $0.device == name }) { throw element.problem("given 2 times") }
+            netDevices.append(try Configuration.NetworkDevice(name, element))
+        }
         seccomp = try fields.optional("seccomp")
         if try fields.text("rootfsPropagation") != nil { rootfsPropagation = try fields.optional("rootfsPropagation") }
         maskedPaths = try fields.list("maskedPaths")
@@ -102,7 +105,9 @@ extension Configuration.LinuxSection: DocumentValue {
         object.add("cgroupsPath", cgroupsPath)
         object.add("namespaces", list: namespaces)
         object.add("devices", list: devices)
-        object.add("netDevices", map: netDevices)
+        object.add(
+            "netDevices", unless: netDevices.isEmpty,
+            JSON.object(netDevices.map { JSON.Member($0.device, $0.settings) }))
         object.add("seccomp", seccomp)
         object.add("rootfsPropagation", rootfsPropagation)
         object.add("maskedPaths", list: maskedPaths)

@@ -15,8 +15,9 @@ extension Configuration {
         public var hugepageLimits: [HugepageLimit] = []
         /// `network`: cgroup v1 only.
         public var network: Network?
-        /// `rdma`: by device.
-        public var rdma: [String: RDMA] = [:]
+        /// `rdma`: a device each. A list, where the document has an object: a dictionary of a type of our own would have
+        /// the runtime search every conformance of the program, at each container's start.
+        public var rdma: [RDMA] = []
         /// `unified`: cgroup v2 files to write as they stand, such as `io.max` (Unified).
         public var unified: [String: String] = [:]
 
@@ -172,15 +173,18 @@ extension Configuration.Resources {
         public init() {}
     }
 
-    /// A value of `linux.resources.rdma` (config-linux.md, RDMA): at least one of the two.
+    /// A member of `linux.resources.rdma` (config-linux.md, RDMA): at least one of the two limits.
     public struct RDMA: Equatable, Sendable {
+        /// The member's name.
+        public var device: String
         /// `hcaHandles`
         public var hcaHandles: UInt32?
         /// `hcaObjects`
         public var hcaObjects: UInt32?
 
         /// Limits.
-        public init(hcaHandles: UInt32? = nil, hcaObjects: UInt32? = nil) {
+        public init(device: String, hcaHandles: UInt32? = nil, hcaObjects: UInt32? = nil) {
+            self.device = device
             self.hcaHandles = hcaHandles
             self.hcaObjects = hcaObjects
         }
@@ -197,7 +201,10 @@ extension Configuration.Resources: DocumentValue {
         blockIO = try fields.optional("blockIO")
         hugepageLimits = try fields.list("hugepageLimits")
         network = try fields.optional("network")
-        rdma = try fields.map("rdma")
+        try fields.element("rdma")?.members { (device, element) throws(DocumentError) in
+            if rdma.contains(where: { $0.device == device }) { throw element.problem("given 2 times") }
+            rdma.append(try RDMA(device, element))
+        }
         unified = try fields.map("unified")
     }
 
@@ -211,7 +218,7 @@ extension Configuration.Resources: DocumentValue {
         object.add("blockIO", blockIO)
         object.add("hugepageLimits", list: hugepageLimits)
         object.add("network", network)
-        object.add("rdma", map: rdma)
+        object.add("rdma", unless: rdma.isEmpty, JSON.object(rdma.map { JSON.Member($0.device, $0.limits) }))
         object.add("unified", map: unified)
         return object.json
     }
@@ -359,14 +366,15 @@ extension Configuration.Resources.Network.InterfacePriority: DocumentValue {
     }
 }
 
-extension Configuration.Resources.RDMA: DocumentValue {
-    package init(_ element: DocumentElement) throws(DocumentError) {
+extension Configuration.Resources.RDMA {
+    fileprivate init(_ device: String, _ element: DocumentElement) throws(DocumentError) {
+        self.device = device
         let fields = try element.fields()
         hcaHandles = try fields.optional("hcaHandles")
         hcaObjects = try fields.optional("hcaObjects")
     }
 
-    package var json: JSON {
+    fileprivate var limits: JSON {
         var object = ObjectBuilder()
         object.add("hcaHandles", hcaHandles)
         object.add("hcaObjects", hcaObjects)

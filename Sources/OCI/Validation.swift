@@ -112,8 +112,8 @@ extension Configuration.Resources {
     public func validate() throws(DocumentError) {
         for (index, rule) in devices.enumerated() {
             guard let access = rule.access else { continue }
-            let letters: Set<Character> = ["r", "w", "m"]
-            if !access.allSatisfy(letters.contains) {
+            // No set of characters: its first use has the runtime search every conformance of the program.
+            if !access.utf8.allSatisfy({ $0 == UInt8(ascii: "r") || $0 == UInt8(ascii: "w") || $0 == UInt8(ascii: "m") }) {
                 throw DocumentError(
                     path: "devices[\(index)].access",
                     problem: "expected some of r, w and m, found \"\(abridged(access))\"")
@@ -132,9 +132,9 @@ extension Configuration.Resources {
         where device.weight == nil && device.leafWeight == nil {
             throw DocumentError(path: "blockIO.weightDevice[\(index)]", problem: "weight or leafWeight is required")
         }
-        if let name = rdma.first(where: { $0.value == RDMA() })?.key {
+        if let limit = rdma.first(where: { $0.hcaHandles == nil && $0.hcaObjects == nil }) {
             var path = "rdma"
-            appendName(name, to: &path)
+            appendName(limit.device, to: &path)
             throw DocumentError(path: path, problem: "hcaHandles or hcaObjects is required")
         }
     }

@@ -88,7 +88,8 @@ struct DirectCompiler {
             let newerStart: UInt64? =
                 if profile.refusesNewerCallsAsUnknown, let highest = table.highest { UInt64(highest) + 1 } else { nil }
             var next = start
-            for (number, answers) in table.calls.sorted(by: { $0.key < $1.key }) {
+            for number in table.calls.keys.sorted() {
+                let answers = table.calls[number]!
                 gap(from: next, until: UInt64(number), newerStart)
                 if let action = answers.unconditional {
                     append(.action(action), at: number)

@@ -33,14 +33,16 @@ struct Resolution {
         var bundled: [UInt64: Answers] = [:]
         var order: [UInt64] = []
         var reported: Set<String> = []
+        let count = profile.rules.lazy.map(\.names.count).reduce(0, +)
+        // A hostile profile's length is not to be reserved at once.
+        for index in tables.indices { tables[index].calls.reserveCapacity(min(count, 512)) }
         for rule in profile.rules {
             let alternatives = rule.alternatives
             let counts = rule.action != profile.defaultAction
             for name in rule.names {
                 var isFound = false
                 var isUnknown = true
-                for index in tables.indices {
-                    let number = SystemCall.resolve(name, on: tables[index].architecture)
+                for (index, number) in SystemCall.resolve(name, on: architectures).enumerated() {
                     if number != -1 { isUnknown = false }
                     if number >= 0 {
                         isFound = true

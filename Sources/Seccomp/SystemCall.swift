@@ -70,10 +70,23 @@ public struct SystemCall: Hashable, Sendable {
     /// What libseccomp answers, completed by newer calls: a number, -1 for an unknown name, and other negative numbers
     /// for calls that exist elsewhere or are bundled.
     static func resolve(_ name: String, on architecture: SeccompArchitecture) -> CInt {
-        // A zero byte would end the name early for C.
-        if name.utf8.contains(0) { return -1 }
-        let number = unsafe seccomp_syscall_resolve_name_arch(architecture.rawValue, name)
-        if number != -1 { return number }
+        resolve(name, on: CollectionOfOne(architecture))[0]
+    }
+
+    /// As above, for several architectures in turn.
+    static func resolve(_ name: String, on architectures: some Sequence<SeccompArchitecture>) -> [CInt] {
+        let length = name.utf8.count
+        return unsafe name.withCString { text in
+            // A zero byte would end the name early for C.
+            let isWhole = unsafe strlen(text) == length
+            return architectures.map { architecture in
+                let number = unsafe isWhole ? seccomp_syscall_resolve_name_arch(architecture.rawValue, text) : -1
+                return number != -1 ? number : resolveRecent(name, on: architecture)
+            }
+        }
+    }
+
+    private static func resolveRecent(_ name: String, on architecture: SeccompArchitecture) -> CInt {
         guard let recent = recentCalls.first(where: { $0.name == name }) else { return -1 }
         return recentNumber(recent, on: architecture) ?? -1
     }

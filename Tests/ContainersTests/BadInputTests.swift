@@ -84,7 +84,7 @@ extension ContainersTests {
                 ({ $0.configuration.mounts.append(.init(destination: "/x", type: "bind")) }, "source"),
                 ({ $0.process.selinuxLabel = "system_u:system_r:container_t:s0" }, "selinux"),
                 ({ $0.configuration.linux.intelRdt = .init() }, "intelRdt"),
-                ({ $0.configuration.linux.netDevices = ["eth0": .init()] }, "netDevices"),
+                ({ $0.configuration.linux.netDevices = [.init(device: "eth0")] }, "netDevices"),
             ] as [((TestBundle) -> Void, String)] {
                 let bundle = try TestBundle()
                 change(bundle)

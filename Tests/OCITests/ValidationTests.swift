@@ -85,7 +85,7 @@ import Testing
             "linux.resources.blockIO.weightDevice[0]: weight or leafWeight is required"
         ),
         (
-            { $0.linux.resources?.rdma["mlx.0"] = .init() },
+            { $0.linux.resources?.rdma.append(.init(device: "mlx.0")) },
             #"linux.resources.rdma["mlx.0"]: hcaHandles or hcaObjects is required"#
         ),
         (

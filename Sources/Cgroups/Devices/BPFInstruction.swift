@@ -50,7 +50,7 @@ enum BPFRegister: UInt8 {
     case r0
     /// At the start, the address of what is asked.
     case r1
-    case r2, r3, r4, r5
+    case r2, r3
 }
 
 /// The opcodes that a device program uses.
@@ -59,16 +59,12 @@ enum BPFOpcode {
     static let loadWord: UInt8 = 0x61
     /// dst = imm
     static let move: UInt8 = 0xb7
-    /// dst = src, 32 bits
-    static let move32Register: UInt8 = 0xbc
     /// dst &= imm, 32 bits
     static let and32: UInt8 = 0x54
     /// dst >>= imm, 32 bits
     static let shiftRight32: UInt8 = 0x74
     /// goto
     static let jump: UInt8 = 0x05
-    /// if dst == imm, 32 bits
-    static let jumpIfEqual32: UInt8 = 0x16
     /// if dst != imm, 32 bits
     static let jumpIfNotEqual32: UInt8 = 0x56
     /// if dst & imm, 32 bits
@@ -85,11 +81,9 @@ extension BPFInstruction: CustomStringConvertible {
         return switch opcode {
         case BPFOpcode.loadWord: "r\(to) = *(u32 *)(r\(source) +\(offset))"
         case BPFOpcode.move: "r\(to) = \(immediate)"
-        case BPFOpcode.move32Register: "w\(to) = w\(source)"
         case BPFOpcode.and32: "w\(to) &= \(hex)"
         case BPFOpcode.shiftRight32: "w\(to) >>= \(immediate)"
         case BPFOpcode.jump: "goto pc\(jump)"
-        case BPFOpcode.jumpIfEqual32: "if w\(to) == \(hex) goto pc\(jump)"
         case BPFOpcode.jumpIfNotEqual32: "if w\(to) != \(hex) goto pc\(jump)"
         case BPFOpcode.jumpIfSet32: "if w\(to) & \(hex) goto pc\(jump)"
         case BPFOpcode.exit: "exit"

@@ -21,12 +21,9 @@ enum BPFInterpreter {
                 else { return nil }
                 registers[to] = UInt64(context[Int(instruction.offset) / 4])
             case BPFOpcode.move: registers[to] = UInt64(bitPattern: Int64(instruction.immediate))
-            case BPFOpcode.move32Register:
-                registers[to] = UInt64(UInt32(truncatingIfNeeded: registers[Int(instruction.source)]))
             case BPFOpcode.and32: registers[to] = UInt64(low & value)
             case BPFOpcode.shiftRight32: registers[to] = UInt64(low >> (value & 31))
             case BPFOpcode.jump: jumps = true
-            case BPFOpcode.jumpIfEqual32: jumps = low == value
             case BPFOpcode.jumpIfNotEqual32: jumps = low != value
             case BPFOpcode.jumpIfSet32: jumps = low & value != 0
             case BPFOpcode.exit: return registers[0]

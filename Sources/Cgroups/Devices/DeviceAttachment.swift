@@ -8,21 +8,28 @@ extension Cgroup {
     ///
     /// - Throws: see ``DeviceProgram/load()``.
     public func apply(devices rules: [DeviceRule], allowsOtherwise: Bool = false) throws(CgroupError) {
-        let program: LoadedDeviceProgram
-        do throws(CgroupError) {
-            program = try DeviceProgram(rules, allowsOtherwise: allowsOtherwise).load()
-        } catch {
-            var error = error
-            error.path = path
-            throw error
-        }
-        try attach(program)
+        try attach(
+            DeviceProgram(rules, allowsOtherwise: allowsOtherwise), inPlaceOf: devicePrograms().filter(\.isOurs))
     }
 
     /// Attaches a loaded program in the place of those that this module attached before; `BPF_PROG_ATTACH`.
     public func attach(_ program: borrowing LoadedDeviceProgram) throws(CgroupError) {
-        // A cgroup that this handle made has none yet: nothing to look for.
-        let old = createdLevels > 0 ? [] : try devicePrograms().filter(\.isOurs)
+        try attach(program, inPlaceOf: devicePrograms().filter(\.isOurs))
+    }
+
+    func attach(_ program: DeviceProgram, inPlaceOf old: [AttachedDeviceProgram]) throws(CgroupError) {
+        let loaded: LoadedDeviceProgram
+        do throws(CgroupError) { loaded = try program.load() } catch {
+            var error = error
+            error.path = path
+            throw error
+        }
+        try attach(loaded, inPlaceOf: old)
+    }
+
+    func attach(
+        _ program: borrowing LoadedDeviceProgram, inPlaceOf old: [AttachedDeviceProgram]
+    ) throws(CgroupError) {
         var replaced: UInt32?
         if let first = old.first {
             let former = try descriptor(ofProgram: first.id)

@@ -15,7 +15,7 @@ public struct DeviceProgram: Hashable, Sendable {
 
     public let instructions: [BPFInstruction]
 
-    /// Compiles rules.
+    /// Compiles rules. Some 2,000 are as many as kernels verify.
     ///
     /// - Parameters:
     ///   - rules: later ones go before earlier ones.
@@ -24,6 +24,12 @@ public struct DeviceProgram: Hashable, Sendable {
         self.rules = rules
         self.allowsOtherwise = allowsOtherwise
         instructions = Self.compile(Self.reduced(rules), allowsOtherwise)
+    }
+
+    init(rules: [DeviceRule], allowsOtherwise: Bool, instructions: [BPFInstruction]) {
+        self.rules = rules
+        self.allowsOtherwise = allowsOtherwise
+        self.instructions = instructions
     }
 
     /// Leaves out the rules that can't decide anything: those before one that speaks of everything, those that ask for
@@ -46,38 +52,48 @@ public struct DeviceProgram: Hashable, Sendable {
     private static func compile(_ rules: [DeviceRule], _ allowsOtherwise: Bool) -> [BPFInstruction] {
         // struct bpf_cgroup_dev_ctx: (access << 16 | kind), major, minor. Kind: 1 block, 2 character.
         let asked = BPFRegister.r2
-        let kind = BPFRegister.r3
-        let major = BPFRegister.r4
-        let minor = BPFRegister.r5
+        let field = BPFRegister.r3
         var code = BPFAssembler()
         code.load(asked, from: .r1, offset: 0)
-        code.copy(kind, from: asked)
-        code.and(kind, 0xffff)
         code.shiftRight(asked, by: 16)
-        code.load(major, from: .r1, offset: 4)
-        code.load(minor, from: .r1, offset: 8)
-        code.block(leftWhen: [.unless(asked, is: 0)]) { $0.answer(1) }
+        code.block { code in
+            code.leave(unless: asked, is: 0)
+            code.answer(1)
+        }
 
         // From the last rule to the first: `asked` holds what no rule so far spoke of.
         var isSettled = false
         for rule in rules.reversed() {
-            var exits: [BPFAssembler.Exit] = []
-            if let wanted = rule.kind { exits.append(.unless(kind, is: wanted == .block ? 1 : 2)) }
-            if let number = rule.major { exits.append(.unless(major, is: number)) }
-            if let number = rule.minor { exits.append(.unless(minor, is: number)) }
             let bits = rule.access.intersection(.all)
-            code.block(leftWhen: exits) { code in
+            code.block { code in
+                // Each field is loaded anew: were it kept, the verifier would follow what a match says of it through
+                // all the rules that remain, and the effort would grow with the square of their number.
+                if let wanted = rule.kind {
+                    code.load(field, from: .r1, offset: 0)
+                    code.and(field, 0xffff)
+                    code.leave(unless: field, is: wanted == .block ? 1 : 2)
+                }
+                if let number = rule.major {
+                    code.load(field, from: .r1, offset: 4)
+                    code.leave(unless: field, is: number)
+                }
+                if let number = rule.minor {
+                    code.load(field, from: .r1, offset: 8)
+                    code.leave(unless: field, is: number)
+                }
                 if bits == .all {
                     code.answer(rule.allows ? 1 : 0)
                 } else if rule.allows {
                     code.and(asked, ~bits.rawValue)
-                    code.block(leftWhen: [.unless(asked, is: 0)]) { $0.answer(1) }
+                    code.leave(unless: asked, is: 0)
+                    code.answer(1)
                 } else {
-                    code.ifAny(of: bits.rawValue, in: asked) { $0.answer(0) }
+                    code.leave(unless: asked, hasAnyOf: bits.rawValue)
+                    code.answer(0)
                 }
             }
             // The verifier refuses what can't be reached.
-            if bits == .all && exits.isEmpty { isSettled = true }
+            if bits == .all, rule.kind == nil, rule.major == nil, rule.minor == nil { isSettled = true }
         }
         if !isSettled { code.answer(allowsOtherwise ? 1 : 0) }
         return code.instructions

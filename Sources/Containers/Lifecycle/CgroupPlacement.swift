@@ -23,6 +23,10 @@ extension Runtime {
             }
             relative = path
         }
+        // The root holds every process of the host, and a delete ends what is in the container's cgroup.
+        guard relative.isEmpty || normalized(relative) != "/" else {
+            throw ContainerError(.badDocument, "config.json: linux.cgroupsPath: \(quoted(asked)) is the root cgroup")
+        }
         do throws(CgroupError) {
             let hierarchy = try hierarchy()
             if relative.isEmpty { relative = geteuid() == 0 ? "/\(id)" : "\(try hierarchy.ownPath())/\(id)" }

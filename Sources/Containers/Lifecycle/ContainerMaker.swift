@@ -43,6 +43,7 @@ struct ContainerMaker: ~Copyable {
         let state = try claim()
         do throws(ContainerError) {
             try steps.passed("make the state directory")
+            try refuseOccupiedCgroup()
             try writeState(state)
             if !staysHere { channels.startListener = held.hold(try listen(state)) }
             try steps.passed("write the state")
@@ -60,6 +61,17 @@ struct ContainerMaker: ~Copyable {
             guard try runtime.removeAbandoned(record.id) else { break }
         }
         throw ContainerError(.exists, "container with id \(quoted(record.id)) exists")
+    }
+
+    /// A delete ends all that is in the container's cgroup, so nobody else may be in it. This comes before the state is
+    /// written: not even a delete after a crash then knows of that cgroup.
+    private mutating func refuseOccupiedCgroup() throws(ContainerError) {
+        guard let path = record.cgroup, let cgroup = try? Cgroup(opening: path),
+            (try? cgroup.events())?.isPopulated == true
+        else { return }
+        record.cgroup = nil
+        throw ContainerError(
+            .system, "container's cgroup is not empty: \(quoted(path)) holds processes of someone else's")
     }
 
     private func writeState(_ state: borrowing StateDirectory) throws(ContainerError) {

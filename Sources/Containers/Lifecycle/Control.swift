@@ -21,9 +21,7 @@ extension Container {
     public func update(_ resources: Configuration.Resources) throws(ContainerError) {
         let directory = try openLocked()
         try require([.created, .running, .paused], status(try read(directory), directory), to: "update")
-        var limits = try ResourceLimits(resources)
-        // Without rules of its own an update leaves the devices alone.
-        if resources.devices.isEmpty { limits.devices = nil }
+        let limits = try ResourceLimits(resources)
         try withCgroup { cgroup throws(CgroupError) in try cgroup.apply(limits) }
     }
 }

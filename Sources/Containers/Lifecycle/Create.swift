@@ -21,7 +21,7 @@ extension Runtime {
     /// Every step that a create of this bundle takes, in order. Nothing runs and nothing is changed.
     public func explain(_ id: String, _ options: CreateOptions) throws(ContainerError) -> String {
         try validate(id: id)
-        let bundle = try Bundle(options.bundle)
+        let bundle = try options.readBundle()
         let cgroup = try cgroupPath(bundle.configuration, id: id)
         let limits = try ResourceLimits(bundle.configuration.linux.resources ?? .init())
         let hasTerminal = bundle.configuration.process?.terminal == true
@@ -31,8 +31,17 @@ extension Runtime {
         let plan = try builder.build()
         var lines = ["make directory \(quoted("\(stateRoot)/\(id)"))", "make cgroup \(quoted(cgroup))"]
         lines += limits.settings.map { "set \($0)" }
-        lines.append("attach a device program of \(limits.devices?.count ?? 0) rules")
-        lines.append(plan.description)
+        if let rules = limits.devices { lines.append("attach a device program of \(rules.count) rules") }
+        let hooks = bundle.configuration.hooks
+        let wait = Operation.synchronize(PlanBuilder.hooksPoint).description
+        for step in plan.description.split(separator: "\n") {
+            lines.append(String(step))
+            // What the runtime itself does while the process waits there is no operation of the plan's.
+            guard step.hasSuffix(wait) else { continue }
+            lines += hooks.prestart.map { "run prestart hook \(quoted($0.path))" }
+            lines += hooks.createRuntime.map { "run createRuntime hook \(quoted($0.path))" }
+        }
+        lines += hooks.poststart.map { "run poststart hook \(quoted($0.path))" }
         return lines.joined(separator: "\n")
     }
 
@@ -42,7 +51,7 @@ extension Runtime {
         try validate(id: id)
         // Before anything is opened: a number that the caller left free would become a descriptor of the runtime's.
         try checkOpen(preserved: options.preservedDescriptors)
-        let bundle = try Bundle(options.bundle)
+        let bundle = try options.readBundle()
         try bundle.checkTerminal(options)
         let maker = ContainerMaker(runtime: self, id: id, bundle: bundle, options: options, staysHere: staysHere)
         return try maker.make()

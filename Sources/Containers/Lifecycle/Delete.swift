@@ -1,5 +1,6 @@
 import Cgroups
 import Glibc
+import Launch
 import Linux
 import OCI
 
@@ -61,6 +62,7 @@ extension Container {
                     "cannot delete container \(quoted(id)) that is not stopped: \(status.rawValue)")
             }
         }
+        if status == .creating { endUnstarted(directory) }
         try end(record)
         try remove(record, directory)
     }
@@ -102,6 +104,15 @@ extension Container {
     }
 }
 
+/// Ends the process of a half made container that waits for a start which cannot come. Its cgroup would find it as
+/// well, but not every container has one.
+private func endUnstarted(_ directory: borrowing StateDirectory) {
+    guard directory.exists(StateDirectory.startSocketName) else { return }
+    let path = UnixSocket.path(StateDirectory.startSocketName, in: directory.directory)
+    guard let peer = try? StartPeer(connectingTo: path) else { return }
+    try? peer.refuse()
+}
+
 extension Runtime {
     /// Removes a container; with force one that does not exist is as good as removed.
     public func delete(_ id: String, force: Bool) throws(ContainerError) {
@@ -127,6 +138,7 @@ extension Runtime {
         let container = Container(runtime: self, id: id)
         if let record = try? container.read(directory) {
             if record.process != nil { return false }
+            endUnstarted(directory)
             removeCgroup(record)
         }
         do throws(SystemError) { try directory.remove() } catch { throw ContainerError(error) }

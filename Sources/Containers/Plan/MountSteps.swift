@@ -149,7 +149,8 @@ extension PlanBuilder {
         plan.append(
             .fileSystem(
                 type: type, source: mount.source.flatMap { $0.isEmpty ? nil : $0 } ?? type,
-                options: fileSystemOptions(type, options), attributes: attributes.rawValue, into: slot))
+                options: fileSystemOptions(type, options) + (try mountLabel(type)), attributes: attributes.rawValue,
+                into: slot))
         if options.copiesUp {
             plan.append(.copyUp(into: .slot(slot), root: root, path: mount.destination))
             if closesLater && !isDeviceFileSystem(mount) {
@@ -158,7 +159,6 @@ extension PlanBuilder {
         }
         plan.append(.attach(.slot(slot), root: root, path: mount.destination, create: .directory))
         addPropagation(.slot(slot), options)
-        if let label = configuration.linux.mountLabel, !label.isEmpty, type != "cgroup2" { try requireSELinux(label) }
     }
 
     private func fileSystemOptions(_ type: String, _ options: MountOptions) -> [Operation.FileSystemOption] {
@@ -180,10 +180,14 @@ extension PlanBuilder {
         return .string(String(word[..<sign]), String(word[word.index(after: sign)...]))
     }
 
-    private func requireSELinux(_ label: String) throws(ContainerError) {
-        if access("/sys/fs/selinux/enforce", F_OK) != 0 {
+    /// SELinux's label for the files of a file system that has none of its own.
+    private func mountLabel(_ type: String) throws(ContainerError) -> [Operation.FileSystemOption] {
+        guard let label = configuration.linux.mountLabel, !label.isEmpty else { return [] }
+        guard access("/sys/fs/selinux/enforce", F_OK) == 0 else {
             throw ContainerError(.badDocument, "config.json: linux.mountLabel: this kernel runs without SELinux")
         }
+        // The kernel labels these itself, or refuses a label.
+        return ["proc", "sysfs", "cgroup2", "mqueue"].contains(type) ? [] : [.string("context", label)]
     }
 
     /// The program starts in a directory that exists.
@@ -199,7 +203,12 @@ let recursiveSlave: UInt64 = 1 << 19 | 16384
 
 /// A path without doubled and trailing slashes.
 func normalized(_ path: String) -> String {
-    "/" + path.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+    var result = ""
+    for part in path.split(separator: "/") where part != "." {
+        result += "/"
+        result += String(part)
+    }
+    return result.isEmpty ? "/" : result
 }
 
 extension Configuration.RootfsPropagation {

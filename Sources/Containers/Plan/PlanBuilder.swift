@@ -45,9 +45,10 @@ struct PlanBuilder {
     static let startPoint = SyncPoint(rawValue: 3)
 
     init(_ bundle: Bundle, options: CreateOptions, channels: Channels) throws(ContainerError) {
-        guard let process = bundle.configuration.process else {
+        guard var process = bundle.configuration.process else {
             throw ContainerError(.badDocument, "config.json: process: required to create a container")
         }
+        process.env += options.environment
         configuration = bundle.configuration
         self.process = process
         self.bundle = bundle.path

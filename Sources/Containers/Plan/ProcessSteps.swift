@@ -46,7 +46,8 @@ extension PlanBuilder {
         if let scheduler = process.scheduler { plan.append(.scheduler(scheduler.attributes)) }
         if let priority = process.ioPriority { plan.append(.ioPriority(priority.value)) }
         if let policy = configuration.linux.memoryPolicy { plan.append(try policy.operation()) }
-        if let affinity = process.execCPUAffinity?.final ?? process.execCPUAffinity?.initial {
+        // Of an exec alone, as its name says (config.md, Linux Process).
+        if isExec, let affinity = process.execCPUAffinity?.final ?? process.execCPUAffinity?.initial {
             plan.append(.cpuAffinity(try indices(affinity, at: "process.execCPUAffinity")))
         }
         for limit in process.rlimits where !isMapped {
@@ -87,7 +88,8 @@ extension PlanBuilder {
             plan.append(.writeFile(root: proc, path: "self/attr/exec", text: label))
         }
         if let profile = process.apparmorProfile, !profile.isEmpty {
-            guard access("/sys/kernel/security/apparmor", F_OK) == 0 else {
+            // Not by securityfs: for a container with a user namespace podman runs its runtime where that is not seen.
+            guard (try? readText("/sys/module/apparmor/parameters/enabled"))?.hasPrefix("Y") == true else {
                 throw ContainerError(
                     .badDocument, "config.json: process.apparmorProfile: this kernel runs without AppArmor")
             }
@@ -147,6 +149,8 @@ struct CapabilityMasks {
         effective = try mask(names.effective, "effective")
         permitted = try mask(names.permitted, "permitted")
         inheritable = try mask(names.inheritable, "inheritable")
-        ambient = try mask(names.ambient, "ambient")
+        // The kernel refuses to raise what is not permitted and inheritable as well. Documents that list such names
+        // are common (runc's own template was one), and every runtime starts them without.
+        ambient = try mask(names.ambient, "ambient") & permitted & inheritable
     }
 }

@@ -20,10 +20,10 @@ extension ResourceLimits {
         if let network = resources.network, network.classID != nil || !network.priorities.isEmpty {
             throw unsupported("network: there is no such controller in cgroup v2")
         }
-        for (device, limit) in resources.rdma.sorted(by: { $0.key < $1.key }) {
+        for limit in resources.rdma {
             rdma.append(
                 RDMALimit(
-                    device: device, handles: limit.hcaHandles.map { .value(UInt64($0)) },
+                    device: limit.device, handles: limit.hcaHandles.map { .value(UInt64($0)) },
                     objects: limit.hcaObjects.map { .value(UInt64($0)) }))
         }
         for (file, value) in resources.unified.sorted(by: { $0.key < $1.key }) {
@@ -31,6 +31,8 @@ extension ResourceLimits {
                 throw ContainerError(.badDocument, "linux.resources.unified: \(error)")
             }
         }
+        // Without rules there is nothing to apply; docker, containerd and podman always have some.
+        if resources.devices.isEmpty { return }
         var rules: [Cgroups.DeviceRule] = []
         for rule in resources.devices { rules.append(try Cgroups.DeviceRule(rule)) }
         devices = rules + Self.standardDevices

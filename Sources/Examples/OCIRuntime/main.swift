@@ -1,1 +1,3 @@
-print("bulkhead-oci")
+import Glibc
+
+exit(runProgram(Array(CommandLine.arguments.dropFirst())))

@@ -1,0 +1,3 @@
+extension Command {
+    static var checkpoint: Command { refused("checkpoint", "Not supported: write a container to disk.") }
+}

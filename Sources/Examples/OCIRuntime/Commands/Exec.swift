@@ -1,0 +1,48 @@
+import Containers
+import Linux
+import OCI
+
+extension Command {
+    static var exec: Command {
+        Command(
+            name: "exec", summary: "Run a further program in a container.", usage: "ID [PROGRAM [ARGUMENTS]]",
+            options: ProcessOptions.all, arguments: 1...Int.max, endsAtFirstArgument: true
+        ) { arguments, session in
+            // runc's callers tell its own failures from the program's by this status.
+            do { return try exec(arguments, session) } catch { throw Failure("\(error)", status: 255) }
+        }
+    }
+
+    private static func exec(_ arguments: Arguments, _ session: Session) throws -> CInt {
+        let container = try session.runtime().container(arguments.positional[0])
+        let process = try ProcessOptions.process(arguments) { () throws(ContainerError) in
+            try container.configuration().process
+        }
+        var options = try ProcessOptions.execOptions(arguments)
+        if arguments.isSet(ProcessOptions.detach) {
+            guard !process.terminal || options.consoleSocket != nil else {
+                throw Failure.usage("exec: a terminal with --detach takes --console-socket: nobody else would hold it")
+            }
+            _ = try container.execute(process, options)
+            return 0
+        }
+        guard options.consoleSocket == nil else {
+            throw Failure.usage("exec: a console socket takes --detach: in the foreground the terminal stays here")
+        }
+        let foreground = try Foreground()
+        var socket = process.terminal ? try ConsoleSocket() : nil
+        options.consoleSocket = socket?.path
+        let execution = try container.execute(process, options)
+        let relay: TerminalRelay?
+        do { relay = try TerminalRelay(master: try socket?.receiveMaster()) } catch {
+            execution.withProcess { try? $0.send(signal: Signal.kill.rawValue) }
+            throw error
+        }
+        socket = nil
+        let result = execution.withProcess { process in
+            Result { () throws(SystemError) in try foreground.attend(process, relay) }
+        }
+        try result.get()
+        return try execution.wait().shellCode
+    }
+}
