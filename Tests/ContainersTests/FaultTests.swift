@@ -123,7 +123,7 @@
                 #expect(bundle.settledLeftovers() == [])
             }
 
-            @Test(.needs(.root), arguments: Kind.allCases) func theRuntimeMayDieAfterEveryOperation(kind: Kind) throws {
+            @Test(.needs(.root), arguments: [Kind.full]) func theRuntimeMayDieAfterEveryOperation(kind: Kind) throws {
                 let bundle = try bundle(kind)
                 let count = try operations(bundle).count
                 var survived = 0

@@ -24,7 +24,8 @@ extension TestBundle {
     /// that the machine's first process, whose children they became, has yet to reap.
     private var leftProcesses: [String] {
         names(in: "/proc").filter { name in
-            guard Int(name) != nil, let status = try? readText("/proc/\(name)/stat"),
+            // What a test leaves was started after the test itself.
+            guard let pid = pid_t(name), pid > getpid(), let status = try? readText("/proc/\(name)/stat"),
                 let end = status.lastIndex(of: ")"), !status[end...].hasPrefix(") Z")
             else { return false }
             let cgroups = (try? readText("/proc/\(name)/cgroup")) ?? ""

@@ -62,7 +62,7 @@ extension Container {
                     "cannot delete container \(quoted(id)) that is not stopped: \(status.rawValue)")
             }
         }
-        if status == .creating { endUnstarted(directory) }
+        if status == .creating { endUnstarted(record, directory) }
         try end(record)
         try remove(record, directory)
     }
@@ -104,10 +104,10 @@ extension Container {
     }
 }
 
-/// Ends the process of a half made container that waits for a start which cannot come. Its cgroup would find it as
-/// well, but not every container has one.
-private func endUnstarted(_ directory: borrowing StateDirectory) {
-    guard directory.exists(StateDirectory.startSocketName) else { return }
+/// Ends the process of a half made container without a cgroup, if it waits for a start that cannot come. One that has
+/// not come so far has died with its parent; one with a cgroup is found by that.
+private func endUnstarted(_ record: Record, _ directory: borrowing StateDirectory) {
+    guard record.cgroup == nil, directory.exists(StateDirectory.startSocketName) else { return }
     let path = UnixSocket.path(StateDirectory.startSocketName, in: directory.directory)
     guard let peer = try? StartPeer(connectingTo: path) else { return }
     try? peer.refuse()
@@ -138,7 +138,7 @@ extension Runtime {
         let container = Container(runtime: self, id: id)
         if let record = try? container.read(directory) {
             if record.process != nil { return false }
-            endUnstarted(directory)
+            endUnstarted(record, directory)
             removeCgroup(record)
         }
         do throws(SystemError) { try directory.remove() } catch { throw ContainerError(error) }
