@@ -113,7 +113,8 @@ extension Configuration.Resources {
         for (index, rule) in devices.enumerated() {
             guard let access = rule.access else { continue }
             // No set of characters: its first use has the runtime search every conformance of the program.
-            if !access.utf8.allSatisfy({ $0 == UInt8(ascii: "r") || $0 == UInt8(ascii: "w") || $0 == UInt8(ascii: "m") }) {
+            if !access.utf8.allSatisfy({ $0 == UInt8(ascii: "r") || $0 == UInt8(ascii: "w") || $0 == UInt8(ascii: "m") }
+            ) {
                 throw DocumentError(
                     path: "devices[\(index)].access",
                     problem: "expected some of r, w and m, found \"\(abridged(access))\"")
