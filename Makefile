@@ -1,30 +1,23 @@
 # Every target that needs packages calls scripts/setup first; it does nothing when all is there.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test bench clients docs format lint clean
+.PHONY: help demo vm-demo build test bench vm-bench clients fuzz docs format lint clean
 
 SWIFT ?= swift
-SOURCES := Package.swift Sources Tests
-RUNTIMES := bulkhead-oci bulkhead
-# Apart from the debug build: switching link modes in one folder would rebuild everything each time.
-STATIC := .build/static
-
-help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
-
+SOURCES := Package.swift Sources Tests Fuzz
 demo: ## Run a real program in a container of this package, show what isolates it, remove it
 	scripts/setup build demo
 	$(MAKE) --no-print-directory build
 	scripts/demo
 
+vm-demo: ## Boot Debian's kernel in a virtual machine of this package: console, disk, network, power-off
+	scripts/setup build demo testvm
+	$(MAKE) --no-print-directory build
+	scripts/vm-demo
+
 build: ## Build the runtimes, static and stripped, into bin/
 	scripts/setup build
-	@mkdir -p bin
-	set -e; for runtime in $(RUNTIMES); do \
-		$(SWIFT) build -c release --scratch-path $(STATIC) --static-swift-stdlib -Xswiftc -static-executable \
-			--product $$runtime; \
-		strip -o bin/$$runtime $(STATIC)/release/$$runtime; \
-	done
+	scripts/build
 
 test: ## Run the tests on this machine, then in the test machine, where a skipped test is a failed one
 	scripts/setup build test testvm
@@ -34,9 +27,17 @@ bench: build ## Time container starts against crun, runc and the floor
 	scripts/setup bench
 	Benchmarks/run
 
+vm-bench: build ## Time virtual machines against QEMU's microvm machine, in the test machine
+	scripts/setup bench testvm
+	Benchmarks/vm/run
+
 clients: build ## Run docker, podman and containerd's ctr on bulkhead-oci, in the test machine
 	scripts/setup testvm
 	scripts/clients bin/bulkhead-oci
+
+fuzz: ## Fuzz each parser of hostile input for a minute; FUZZ_SECONDS=N for another time
+	scripts/setup build
+	scripts/fuzz
 
 docs: ## Build the documentation of every module into .build/docs
 	scripts/setup build docs
@@ -48,7 +49,7 @@ format: ## Format the sources
 lint: ## Check the sources' format, and the scripts where shellcheck is installed
 	$(SWIFT) format lint --strict --recursive $(SOURCES)
 	@if command -v shellcheck >/dev/null; then \
-		shellcheck .ci/run $$(grep -lE '^#!.*\<bash\>' scripts/* Benchmarks/run 2>/dev/null); \
+		shellcheck --severity=warning .ci/run $$(grep -lE '^#!.*\<bash\>' scripts/* Benchmarks/run Benchmarks/vm/run 2>/dev/null); \
 	fi
 
 clean: ## Remove what was built; the test machine's kernel stays in .build/testvm

@@ -13,15 +13,23 @@ let package = Package(
         .library(name: "Cgroups", targets: ["Cgroups"]),
         .library(name: "Seccomp", targets: ["Seccomp"]),
         .library(name: "Capabilities", targets: ["Capabilities"]),
+        .library(name: "KVM", targets: ["KVM"]),
+        .library(name: "GuestMemory", targets: ["GuestMemory"]),
+        .library(name: "Virtio", targets: ["Virtio"]),
         .library(name: "OCI", targets: ["OCI"]),
         .library(name: "Containers", targets: ["Containers"]),
+        .library(name: "Machines", targets: ["Machines"]),
         .executable(name: "bulkhead-oci", targets: ["bulkhead-oci"]),
+        .executable(name: "bulkhead-vm", targets: ["bulkhead-vm"]),
+        .executable(name: "bulkhead-jailer", targets: ["bulkhead-jailer"]),
         .executable(name: "bulkhead", targets: ["bulkhead"]),
     ],
     targets: [
         // Layer 0: the system-call edge.
         .target(name: "CLinux"),
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(name: "CGuestMemory"),
+        .target(name: "GuestMemory", dependencies: ["Linux", "CLinux", "CGuestMemory"], swiftSettings: strict),
 
         // Layer 1: the primitives. None imports another.
         .target(name: "CLaunch", cSettings: [.define("BULKHEAD_FAULTS", .when(configuration: .debug))]),
@@ -32,6 +40,12 @@ let package = Package(
         .target(name: "Seccomp", dependencies: ["Linux", "CLinux", "CSeccomp"], swiftSettings: strict),
         .systemLibrary(name: "CCapability", pkgConfig: "libcap", providers: [.apt(["libcap-dev"])]),
         .target(name: "Capabilities", dependencies: ["Linux", "CLinux", "CCapability"], swiftSettings: strict),
+        .target(name: "CKVM"),
+        .target(name: "KVM", dependencies: ["Linux", "CKVM"], swiftSettings: strict),
+        .target(name: "CVirtio", dependencies: ["CLinux"]),
+        .target(
+            name: "Virtio", dependencies: ["Linux", "CLinux", "GuestMemory", "CGuestMemory", "CVirtio"],
+            swiftSettings: strict),
 
         // Layer 2: documents.
         .target(name: "OCI"),
@@ -39,19 +53,29 @@ let package = Package(
         // Layer 3: compositions.
         .target(
             name: "Containers",
-            dependencies: ["Linux", "Launch", "Namespaces", "Cgroups", "Seccomp", "Capabilities", "OCI"]),
+            dependencies: ["Linux", "CLinux", "Launch", "Namespaces", "Cgroups", "Seccomp", "Capabilities", "OCI"]),
+        .target(name: "Machines", dependencies: ["Linux", "KVM", "GuestMemory", "Virtio"]),
 
         // Layer 4: examples, over the public API alone.
-        .target(name: "CSelfSeal", path: "Sources/Examples/SelfSeal"),
+        .target(name: "CProgram", path: "Sources/Examples/CProgram"),
         .executableTarget(
             name: "bulkhead-oci",
             dependencies: [
-                "CSelfSeal", "Containers", "OCI", "Linux", "Cgroups", "Namespaces", "Seccomp", "Capabilities",
+                "CProgram", "Containers", "OCI", "Linux", "Cgroups", "Namespaces", "Seccomp", "Capabilities",
             ],
             path: "Sources/Examples/OCIRuntime"),
         .executableTarget(
             name: "bulkhead", dependencies: ["Linux", "Namespaces", "Cgroups", "Seccomp", "Capabilities"],
             path: "Sources/Examples/Doctor"),
+
+        .target(name: "CConfinement", path: "Sources/Examples/CConfinement"),
+        .executableTarget(
+            name: "bulkhead-vm",
+            dependencies: ["Machines", "KVM", "Virtio", "OCI", "Linux", "Seccomp", "CConfinement"],
+            path: "Sources/Examples/MicroVM"),
+        .executableTarget(
+            name: "bulkhead-jailer", dependencies: ["Launch", "Cgroups", "Namespaces", "Linux"],
+            path: "Sources/Examples/Jailer"),
 
         // The README's first program, and one lesson for each primitive.
         .executableTarget(
@@ -68,6 +92,11 @@ let package = Package(
         .executableTarget(
             name: "lesson-capabilities", dependencies: ["Linux", "Capabilities"],
             path: "Sources/Examples/Lessons/Capabilities"),
+        .executableTarget(
+            name: "lesson-kvm", dependencies: ["Linux", "KVM"], path: "Sources/Examples/Lessons/KVM"),
+        .executableTarget(
+            name: "lesson-virtio", dependencies: ["Linux", "GuestMemory", "Virtio"],
+            path: "Sources/Examples/Lessons/Virtio"),
 
         .executableTarget(
             name: "bulkhead-test-helper", dependencies: ["Containers", "Linux", "CLinux"], path: "Tests/Helper"),
@@ -78,12 +107,23 @@ let package = Package(
         .testTarget(name: "CgroupsTests", dependencies: ["Cgroups", "Linux", "CLinux", "TestSupport"]),
         .testTarget(name: "SeccompTests", dependencies: ["Seccomp", "Linux", "CLinux", "TestSupport"]),
         .testTarget(name: "CapabilitiesTests", dependencies: ["Capabilities", "Linux", "TestSupport"]),
+        .target(name: "KVMHeaders", path: "Tests/KVMHeaders"),
+        .testTarget(name: "KVMTests", dependencies: ["KVM", "CKVM", "KVMHeaders", "Linux", "TestSupport"]),
+        .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory", "Linux", "TestSupport"]),
+        .testTarget(
+            name: "VirtioTests", dependencies: ["Virtio", "GuestMemory", "Linux", "CLinux", "TestSupport"]),
+        .testTarget(
+            name: "MachinesTests",
+            dependencies: [
+                "bulkhead-vm", "bulkhead-jailer", "Machines", "GuestMemory", "KVM", "Virtio", "OCI", "Linux", "Seccomp",
+                "CConfinement", "TestSupport",
+            ]),
         .testTarget(name: "OCITests", dependencies: ["OCI"], resources: [.copy("Documents")]),
         .testTarget(
             name: "LessonTests",
             dependencies: [
                 "lesson-first", "lesson-launch", "lesson-namespaces", "lesson-cgroups", "lesson-seccomp",
-                "lesson-capabilities", "Launch", "Linux", "TestSupport",
+                "lesson-capabilities", "lesson-kvm", "lesson-virtio", "Launch", "Linux", "TestSupport",
             ]),
         .testTarget(
             name: "ContainersTests",

@@ -8,6 +8,8 @@ static void run(const struct bh_hook *hook, int input, int failure_pipe) {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    // One that takes too long is ended with all that it has started.
+    setsid();
     if (dup3(input, 0, 0) >= 0) {
         syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
         execve(hook->path, (char *const *)hook->argv, (char *const *)hook->envp);
@@ -88,7 +90,7 @@ int bh_run_hook(struct bh_child *child, const struct bh_hook *hook) {
     sigaction(SIGPIPE, &ignore, NULL);
     error = feed_and_wait(hook, process, input[1]);
     sigaction(SIGPIPE, &standard, NULL);
-    if (error) kill((pid_t)pid, SIGKILL);
+    if (error && kill(-(pid_t)pid, SIGKILL) < 0) kill((pid_t)pid, SIGKILL);
     int status = 0;
     while (waitpid((pid_t)pid, &status, 0) < 0 && errno == EINTR) {}
     int refused = 0;

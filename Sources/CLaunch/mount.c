@@ -22,12 +22,17 @@ static int attach(int mount, int target) {
     return syscall(SYS_move_mount, mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ? errno : 0;
 }
 
-// The file system's own words on why it refused, as fsopen(2) hands them out: "e proc: Unknown parameter 'x'".
+// The file system's own words on why it refused, as fsopen(2) hands them out: "e proc: Unknown parameter 'x'", of which
+// the first letter is the message's level.
 static void read_log(struct bh_child *child, int context) {
     size_t used = 0;
     while (used + 2 < sizeof child->text) {
         ssize_t got = read(context, child->text + used, sizeof child->text - used - 2);
         if (got <= 0) break;
+        if (got > 2 && child->text[used + 1] == ' ') {
+            got -= 2;
+            memmove(child->text + used, child->text + used + 2, (size_t)got);
+        }
         used += (size_t)got;
         while (used > 0 && child->text[used - 1] == '\n') used--;
         child->text[used++] = ';';

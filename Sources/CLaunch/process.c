@@ -49,9 +49,10 @@ static int capabilities(const struct bh_operation *op) {
 static int bounding_set(uint64_t keep, uint64_t last) {
     for (uint64_t capability = 0; capability <= last; capability++) {
         if (keep >> capability & 1) continue;
-        // Dropping one that is gone already needs no privilege to be skipped.
-        if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 0) continue;
-        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) return errno;
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
+        int refusal = errno;
+        // One that is gone already does not need the privilege to drop it.
+        if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) != 0) return refusal;
     }
     return 0;
 }

@@ -1,4 +1,8 @@
 #include "CLinux.h"
+#include <stddef.h>
+#include <sys/resource.h>
+
+_Static_assert(BH_RLIMIT_NOFILE == RLIMIT_NOFILE, "");
 
 static int unix_address(struct sockaddr_un *address, const char *path) {
     size_t length = strlen(path);
@@ -20,6 +24,18 @@ int bh_unix_connect(int socket, const char *path) {
 int bh_unix_bind(int socket, const char *path) {
     struct sockaddr_un address;
     return unix_address(&address, path) < 0 ? -1 : bind(socket, (struct sockaddr *)&address, sizeof address);
+}
+
+int bh_unix_connect_abstract(int socket, const char *name) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strlen(name);
+    if (length >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    // All bytes of the address's length are part of the name, so that length is exact.
+    memcpy(address.sun_path + 1, name, length);
+    return connect(socket, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length));
 }
 
 int bh_send_descriptor(int socket, const void *bytes, size_t count, int descriptor) {

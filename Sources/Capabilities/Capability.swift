@@ -18,13 +18,15 @@ public struct Capability: RawRepresentable, Hashable, Sendable {
     ///
     /// - Throws: ``CapabilityError/unknownName(_:suggestion:)``.
     public init(_ name: String) throws(CapabilityError) {
-        var short = name.lowercased()
-        if short.hasPrefix("cap_") { short.removeFirst(4) }
-        if let index = Self.shortNames.firstIndex(of: short) {
-            rawValue = UInt8(index)
-        } else if let number = UInt8(short), number < 64, short == String(number) {
+        let bytes = name.utf8.map { 0x41...0x5A ~= $0 ? $0 | 0x20 : $0 }
+        let short = bytes.starts(with: "cap_".utf8) ? bytes.dropFirst(4) : bytes[...]
+        let known = Self.shortNames.firstIndex { $0.utf8.count == short.count && $0.utf8.elementsEqual(short) }
+        if let known {
+            rawValue = UInt8(known)
+        } else if let number = Self.number(short), number < 64 {
             rawValue = number
         } else {
+            let short = String(decoding: short, as: UTF8.self)
             throw .unknownName(name, suggestion: Self.nearest(to: short))
         }
     }
@@ -45,6 +47,13 @@ public struct Capability: RawRepresentable, Hashable, Sendable {
         "mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf",
         "checkpoint_restore",
     ]
+
+    // As the kernel's number prints: no sign, no zero before it.
+    private static func number(_ digits: ArraySlice<UInt8>) -> UInt8? {
+        guard let number = UInt8(String(decoding: digits, as: UTF8.self)), String(number).utf8.elementsEqual(digits)
+        else { return nil }
+        return number
+    }
 
     private static func nearest(to name: String) -> String? {
         let ranked = shortNames.map { (name: $0, distance: editDistance($0, name)) }

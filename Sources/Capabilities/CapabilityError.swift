@@ -27,7 +27,7 @@ extension CapabilityError: CustomStringConvertible {
         case .unknownName(let name, let suggestion):
             "unknown capability \(quoted(name))" + (suggestion.map { ": did you mean \($0)?" } ?? "")
         case .notSupported(let set): "this kernel does not know \(set)"
-        case .notAttainable(let set, let kind): "the thread may not have \(set) in its \(kind) set"
+        case .notAttainable(let set, let kind): "the thread may not have \(set) in its \(kind.rawValue) set"
         case .malformedText(let text): "\(quoted(text)) is not a capability text as cap_from_text(3) reads it"
         case .malformedStatus(let field): "the process's status has no readable \(field) line"
         case .system(let error): error.description

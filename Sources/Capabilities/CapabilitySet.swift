@@ -63,7 +63,7 @@ public struct CapabilitySet: OptionSet, Hashable, Sendable {
 extension CapabilitySet: CustomStringConvertible {
     /// The kernel's names with commas: `CAP_CHOWN, CAP_KILL`; `nothing` when empty.
     public var description: String {
-        isEmpty ? "nothing" : capabilities.map(\.description).joined(separator: ", ")
+        isEmpty ? "nothing" : capabilities.map { $0.description }.joined(separator: ", ")
     }
 }
 

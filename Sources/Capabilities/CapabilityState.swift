@@ -85,7 +85,7 @@ public struct CapabilityState: Hashable, Sendable {
         var masks: [Substring: Substring] = [:]
         for line in status.split(separator: "\n") where line.hasPrefix("Cap") {
             let parts = line.split(separator: ":", maxSplits: 1)
-            if parts.count == 2 { masks[parts[0]] = parts[1].drop(while: \.isWhitespace) }
+            if parts.count == 2 { masks[parts[0]] = parts[1].drop(while: { $0.isWhitespace }) }
         }
         func mask(_ field: Substring) throws(CapabilityError) -> CapabilitySet {
             guard let text = masks[field], let bits = UInt64(text, radix: 16) else {
@@ -143,6 +143,6 @@ public struct CapabilityState: Hashable, Sendable {
 extension CapabilityState: CustomStringConvertible {
     /// One line a set.
     public var description: String {
-        CapabilitySetKind.allCases.map { "\($0): \(self[$0])" }.joined(separator: "\n")
+        CapabilitySetKind.allCases.map { "\($0.rawValue): \(self[$0])" }.joined(separator: "\n")
     }
 }

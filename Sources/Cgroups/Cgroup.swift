@@ -77,6 +77,15 @@ public struct Cgroup: ~Copyable, Sendable {
     /// Whether this is the root of the mounted hierarchy, which has few files and no limits.
     public var isRoot: Bool { path == hierarchy.mountPoint }
 
+    /// For what would meet every process of the machine, or of the cgroup namespace.
+    func refuseRoot(_ operation: CgroupError.Operation) throws(CgroupError) {
+        if isRoot { throw refusalOfRoot(operation) }
+    }
+
+    func refusalOfRoot(_ operation: CgroupError.Operation) -> CgroupError {
+        CgroupError(operation, path: path, cause: .kernel(.busy), hint: "it is the mounted root")
+    }
+
     /// Opens a cgroup directly below this one.
     ///
     /// - Parameter name: one level's name, without a slash.

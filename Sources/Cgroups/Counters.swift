@@ -1,3 +1,5 @@
+import Linux
+
 /// A file of `name number` lines, as `memory.stat`: the kernel's text, looked up when asked, so that reading it costs
 /// one allocation and a counter newer than this library is there all the same.
 public struct Counters: Hashable, Sendable {
@@ -66,7 +68,7 @@ struct NestedLine {
         text.split(separator: "\n").compactMap { line in
             var words = line.split(separator: " ")[...]
             guard let key = words.popFirst() else { return nil }
-            let fields = words.compactMap { word -> (Substring, Substring)? in
+            let fields = words.compactMap { word -> (name: Substring, value: Substring)? in
                 guard let equals = word.firstIndex(of: "=") else { return nil }
                 return (word[..<equals], word[word.index(after: equals)...])
             }

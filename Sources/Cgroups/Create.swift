@@ -9,7 +9,10 @@ extension CgroupHierarchy {
     /// What exists already is used as it is: ``Cgroup/createdLevels`` tells how much is new. When a later step fails,
     /// exactly the new levels are removed again.
     ///
-    /// - Parameter mode: the new directories' permission bits.
+    /// - Parameters:
+    ///   - relativePath: from the hierarchy's mount point.
+    ///   - controllers: what the cgroup must have.
+    ///   - mode: the new directories' permission bits.
     /// - Throws: ``CgroupError/Cause-swift.enum/controllerMissing(_:)`` for a controller that can't be had.
     public func create(
         _ relativePath: String, controllers: [Controller] = [], mode: mode_t = 0o755

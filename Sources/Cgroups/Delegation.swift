@@ -8,7 +8,9 @@ extension Cgroup {
     /// The directory and the files that the kernel names in `/sys/kernel/cgroup/delegate` change their owner. The
     /// limits of this cgroup itself stay with the one who delegates.
     ///
-    /// - Parameter group: -1 leaves the group alone.
+    /// - Parameters:
+    ///   - user: who gets it.
+    ///   - group: -1 leaves the group alone.
     public func delegate(to user: uid_t, group: gid_t = gid_t.max) throws(CgroupError) {
         let names =
             (try? readText("/sys/kernel/cgroup/delegate")) ?? "cgroup.procs\ncgroup.threads\ncgroup.subtree_control"

@@ -11,7 +11,7 @@ public struct CgroupEvents: Hashable, Sendable {
 
 /// An interface file that tells of its changes: `cgroup.events`, `memory.events`, `pids.events` and the like.
 public struct InterfaceWatch: ~Copyable, Sendable {
-    /// Has an exceptional condition (`POLLPRI`, ``Linux/Readiness/priority``) when the file changed since the last
+    /// Has an exceptional condition (`POLLPRI`, `Readiness.priority`) when the file changed since the last
     /// ``read()``: for an event loop of the caller's.
     public let descriptor: Descriptor
 

@@ -8,10 +8,11 @@ extension Cgroup {
     /// uninterruptibly in the kernel, the cgroup is thawed again.
     ///
     /// - Parameter timeoutMilliseconds: -1 waits for ever.
-    /// - Throws: ``CgroupError/Cause-swift.enum/timedOut(milliseconds:)``, or what the kernel refused.
+    /// - Throws: ``CgroupError/Cause-swift.enum/timedOut(milliseconds:)``, `EBUSY` for the mounted
+    ///   root, or what the kernel refused.
     public func freeze(timeoutMilliseconds: CInt = 10_000) throws(CgroupError) {
         try requestFreeze(true)
-        if try wait(Deadline(milliseconds: timeoutMilliseconds), until: \.isFrozen) { return }
+        if try wait(Deadline(milliseconds: timeoutMilliseconds), until: { $0.isFrozen }) { return }
         try? requestFreeze(false)
         throw CgroupError(
             .freeze, path: path, cause: .timedOut(milliseconds: timeoutMilliseconds),
@@ -31,6 +32,7 @@ extension Cgroup {
     }
 
     func requestFreeze(_ frozen: Bool) throws(CgroupError) {
+        try refuseRoot(frozen ? .freeze : .thaw)
         if let errno = tryWrite(frozen ? "1" : "0", to: "cgroup.freeze") {
             let error = explained(.write("1"), "cgroup.freeze", errno)
             throw CgroupError(frozen ? .freeze : .thaw, path: path, cause: error.cause, hint: error.hint)

@@ -7,8 +7,10 @@ extension Cgroup {
     /// It returns before they are gone: see ``waitUntilEmpty(timeoutMilliseconds:)``. On kernels before 5.14, which
     /// have no such file, it freezes the cgroup so that nothing escapes by forking, signals each process, and thaws it.
     ///
-    /// - Throws: `EOPNOTSUPP` for a threaded cgroup: kill at its threaded root.
+    /// - Throws: `EOPNOTSUPP` for a threaded cgroup: kill at its threaded root; `EBUSY` for the mounted root, which
+    ///   holds every process of the machine or of the cgroup namespace.
     public func kill() throws(CgroupError) {
+        try refuseRoot(.kill)
         guard let errno = tryWrite("1", to: "cgroup.kill") else { return }
         if errno == .noSuchFileOrDirectory, has("cgroup.procs") { return try killEach() }
         let error = explained(.kill, "cgroup.kill", errno)
@@ -17,6 +19,9 @@ extension Cgroup {
 
     /// The way without `cgroup.kill`.
     func killEach() throws(CgroupError) {
+        try refuseRoot(.kill)
+        // The kernel's own root lacks this file as it lacks cgroup.kill, whatever name it was opened by.
+        if !has("cgroup.type") { throw refusalOfRoot(.kill) }
         // Kernels before 5.2 can't freeze either; then the loop below outruns the forking, or gives up.
         let frozen = (try? freeze(timeoutMilliseconds: 1000)) != nil
         defer { if frozen { try? requestFreeze(false) } }

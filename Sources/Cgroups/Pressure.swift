@@ -84,6 +84,7 @@ extension Cgroup {
     /// Asks to be woken when tasks waited for a resource longer than a threshold within a window.
     ///
     /// - Parameters:
+    ///   - resource: what tasks wait for.
     ///   - full: counts only time in which every task waited, rather than at least one.
     ///   - thresholdMicroseconds: at most the window.
     ///   - windowMicroseconds: 500,000 to 10,000,000; a multiple of 2,000,000 for callers without `CAP_SYS_RESOURCE`.

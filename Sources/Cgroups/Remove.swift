@@ -12,7 +12,7 @@ extension Cgroup {
     /// - Throws: `EBUSY` when it holds processes that are not to be killed,
     ///   ``CgroupError/Cause-swift.enum/timedOut(milliseconds:)`` when killed ones do not go.
     public func remove(killing: Bool = false, timeoutMilliseconds: CInt = 10_000) throws(CgroupError) {
-        if isRoot { throw CgroupError(.remove, path: path, cause: .kernel(.busy), hint: "it is the mounted root") }
+        try refuseRoot(.remove)
         if try removed(path) { return }
         let deadline = Deadline(milliseconds: timeoutMilliseconds)
         if killing {

@@ -92,7 +92,7 @@ extension Cgroup {
         }
         for setting in limits.settings(replacing: present) { try apply(setting) }
         if let devices = limits.devices {
-            try attach(DeviceProgram(devices), inPlaceOf: isNew ? [] : devicePrograms().filter(\.isOurs))
+            try attach(DeviceProgram(devices), inPlaceOf: isNew ? [] : devicePrograms().filter { $0.isOurs })
         }
     }
 }

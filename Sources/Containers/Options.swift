@@ -15,11 +15,14 @@ public struct CreateOptions: Sendable {
     public var preservedDescriptors = 0
     /// Variables added to the program's environment, as `NAME=value`, such as those of sd_listen_fds(3).
     public var environment: [String] = []
+    /// The service manager's socket, as its `$NOTIFY_SOCKET` names it. The program gets a socket of its own on which to
+    /// say that it is ready; see ``Container/start(reportingTo:)``.
+    public var managerSocket: String?
     /// Moves the root over the old one instead of pivoting: for an initramfs.
     public var noPivot = false
     /// Leaves the process in the caller's session keyring.
     public var noNewKeyring = false
-    /// Takes the time of each step; see ``Creation/times``.
+    /// Takes the time of each step; see ``Creation/times()``.
     public var isTraced = false
     #if DEBUG
         /// A fault to inject, for tests.

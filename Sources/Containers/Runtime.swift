@@ -14,6 +14,9 @@ public struct Runtime: Sendable {
     public var stateRoot: String
     /// Reads `cgroupsPath` as `slice:prefix:name`, as callers with systemd's naming write it.
     public var systemdCgroupNames = false
+    /// Whether a new container gets a cgroup of its own. One without stays in its maker's, has no limits, and can't be
+    /// paused; of its processes only the first is known.
+    public var makesCgroups = true
     /// Where the cgroup2 file system is mounted; nil looks for it.
     public var cgroupMount: String?
     /// Told what went wrong without failing anything: a poststart or poststop hook, which the specification lets a

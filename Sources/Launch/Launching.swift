@@ -93,7 +93,7 @@ extension LaunchPlan {
             throw SystemError("wait for the child's first word", error.errno, hint: error.detail)
         }
         if moving, let cgroup {
-            let directory = try duplicate(cgroup)
+            let directory = try Descriptor.duplicate(of: cgroup)
             let file = try directory.open("cgroup.procs", .writeOnly)
             do throws(SystemError) { try file.write("\(child.pid)") } catch {
                 throw SystemError("move process \(child.pid) into its cgroup", error.errno)
@@ -105,10 +105,6 @@ extension LaunchPlan {
             }
         }
         try child.proceed()
-    }
-
-    private func duplicate(_ number: CInt) throws(SystemError) -> Descriptor {
-        Descriptor(owning: try systemCall("duplicate descriptor \(number)") { bh_fcntl(number, F_DUPFD_CLOEXEC, 0) })
     }
 
     private func cloneError(_ errno: Errno, _ launched: bh_launched) -> SystemError {

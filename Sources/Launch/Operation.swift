@@ -46,7 +46,7 @@ public enum Operation: Sendable {
         type: String, source: String?, options: [FileSystemOption], attributes: UInt64, into: Slot)
     /// Changes options of the file system at a path, for all who have it mounted; `fspick(2)`.
     case reconfigure(root: DescriptorReference, path: String, options: [FileSystemOption])
-    /// ``mountAttributes`` of the mount at a place inside a root.
+    /// Attributes (`MOUNT_ATTR_*`) and propagation of the mount at a place inside a root.
     case pathAttributes(
         root: DescriptorReference, path: String, set: UInt64, clear: UInt64, propagation: UInt64 = 0,
         recursive: Bool = false)

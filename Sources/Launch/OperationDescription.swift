@@ -26,10 +26,10 @@ extension Operation: CustomStringConvertible {
         case .attachAtPath(let mount, let path): "mount \(mount) on the host's \(quoted(path))"
         case .fileSystem(let type, let source, let options, let attributes, let slot):
             "make file system \(type)" + (source.map { " from \(quoted($0))" } ?? "")
-                + (options.isEmpty ? "" : " (\(options.map(\.description).joined(separator: ",")))")
+                + (options.isEmpty ? "" : " (\(options.map { $0.description }.joined(separator: ",")))")
                 + (attributes == 0 ? "" : ":" + attributeWords(attributes, 0, 0, false)) + " into slot \(slot.index)"
         case .reconfigure(_, let path, let options):
-            "reconfigure the file system on \(quoted(path)): \(options.map(\.description).joined(separator: ","))"
+            "reconfigure the file system on \(quoted(path)): \(options.map { $0.description }.joined(separator: ","))"
         case .pathAttributes(_, let path, let set, let clear, let propagation, let recursive):
             "change the mount on \(quoted(path)):" + attributeWords(set, clear, propagation, recursive)
         case .mask(_, let path): "mask \(quoted(path))"
@@ -49,7 +49,7 @@ extension Operation: CustomStringConvertible {
         case .resourceLimit(let resource, let soft, let hard):
             "limit \(resourceName(resource)) to \(limitText(soft)) (hard \(limitText(hard)))"
         case .umask(let mask): "set the umask to 0\(String(mask, radix: 8))"
-        case .groups(let groups): "set the additional groups to \(groups)"
+        case .groups(let groups): "set the additional groups to \(list(groups))"
         case .user(let user, let group): "become user \(user), group \(group)"
         case .keepCapabilities(let keep): keep ? "keep capabilities across the change of user" : "keep them no longer"
         case .boundingSet(let mask): "bound capabilities to 0x\(String(mask, radix: 16))"
@@ -61,11 +61,11 @@ extension Operation: CustomStringConvertible {
         case .personality(let value): "set the personality to 0x\(String(value, radix: 16))"
         case .scheduler(let attributes): "set scheduling policy \(attributes.policy)"
         case .ioPriority(let value): "set I/O priority class \(value >> 13), level \(value & 0x1fff)"
-        case .memoryPolicy(let mode, let nodes): "set memory policy \(mode & 0xff) on nodes \(nodes)"
-        case .cpuAffinity(let cpus): "run on CPUs \(cpus)"
+        case .memoryPolicy(let mode, let nodes): "set memory policy \(mode & 0xff) on nodes \(list(nodes))"
+        case .cpuAffinity(let cpus): "run on CPUs \(list(cpus))"
         case .duplicate(let source, let number): "put \(source) at descriptor \(number)"
         case .closeDescriptors(let first, let kept):
-            "close every descriptor from \(first) on" + (kept.isEmpty ? "" : " but \(kept)")
+            "close every descriptor from \(first) on" + (kept.isEmpty ? "" : " but \(list(kept))")
         case .hook(let hook): "run hook \(quoted(hook.path))"
         case .findExecutable(let name, _): "find executable \(quoted(name))"
         case .execute(let arguments, _): "execute \(arguments.map(quoted).joined(separator: " "))"
@@ -121,6 +121,11 @@ private func attributeWords(
     if idMapped { words.append(" id-mapped") }
     if recursive { words.append(" recursively") }
     return words.joined()
+}
+
+// Embedded Swift has no text for an array.
+private func list<Value: CustomStringConvertible>(_ values: [Value]) -> String {
+    "[\(values.map { $0.description }.joined(separator: ", "))]"
 }
 
 private func limitText(_ value: UInt64) -> String { value == .max ? "unlimited" : "\(value)" }

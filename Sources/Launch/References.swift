@@ -53,7 +53,7 @@ public struct NamespaceFlags: OptionSet, Hashable, Sendable {
 extension NamespaceFlags: CustomStringConvertible {
     /// `user, mount, pid`: what a sentence wants.
     public var description: String {
-        NamespaceFlags.names.filter { contains($0.0) }.map(\.1).joined(separator: ", ")
+        NamespaceFlags.names.filter { contains($0.0) }.map { $0.1 }.joined(separator: ", ")
     }
 }
 
@@ -72,8 +72,8 @@ extension Operation {
         case .mountAttributes(let mount, _, _, _, _, let userNamespace): [mount] + (userNamespace.map { [$0] } ?? [])
         case .attach(let mount, let root, _, _, _), .copyUp(let mount, let root, _): [mount, root]
         case .terminal(let receiver, let root, _, _): [receiver] + (root.map { [$0] } ?? [])
-        case .fileSystem(_, _, let options, _, _): options.compactMap(\.reference)
-        case .reconfigure(let root, _, let options): [root] + options.compactMap(\.reference)
+        case .fileSystem(_, _, let options, _, _): options.compactMap { $0.reference }
+        case .reconfigure(let root, _, let options): [root] + options.compactMap { $0.reference }
         case .parentDeathSignal, .unshare, .hostname, .domainname, .loopbackUp, .propagation, .changeDirectory,
             .session,
             .sessionKeyring, .resourceLimit, .umask, .groups, .user, .keepCapabilities, .boundingSet, .capabilities,

@@ -10,7 +10,7 @@ enum HookInput {
 
 /// Memory that parent and child both see; `mmap(2)`, `MAP_SHARED | MAP_ANONYMOUS`.
 @safe
-struct SharedMemory: ~Copyable, @unchecked Sendable {
+final class SharedMemory: @unchecked Sendable {
     let start: UnsafeMutableRawPointer
     let size: Int
 
@@ -24,8 +24,7 @@ struct SharedMemory: ~Copyable, @unchecked Sendable {
         self.size = size
     }
 
-    /// Where the memory starts; valid while the value lives. A method, as a property of an optional noncopyable value
-    /// cannot be read without consuming it.
+    /// Where the memory starts; valid while the object lives.
     func address() -> UnsafeMutableRawPointer { unsafe start }
 
     deinit { _ = unsafe munmap(start, size) }

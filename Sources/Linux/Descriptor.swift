@@ -3,6 +3,7 @@ import CLinux
 /// An owned file descriptor: closed when the value ends, given up only by ``release()``.
 ///
 /// Every function of this package that makes a descriptor makes it close-on-exec.
+@frozen
 public struct Descriptor: ~Copyable, Sendable {
     /// The number, still owned by this value: for system calls that this package does not wrap.
     /// It is valid only while the value lives.
@@ -38,10 +39,19 @@ public struct Descriptor: ~Copyable, Sendable {
     }
 
     /// A second descriptor of the same open file, close-on-exec; `fcntl(2)`, `F_DUPFD_CLOEXEC`.
-    public func duplicate() throws(SystemError) -> Descriptor {
-        let number = rawValue
-        return Descriptor(
-            owning: try systemCall("duplicate descriptor \(number)") { bh_fcntl(number, F_DUPFD_CLOEXEC, 0) })
+    public func duplicate() throws(SystemError) -> Descriptor { try .duplicate(of: rawValue) }
+
+    /// A second descriptor of an open file that somebody else owns, such as standard input; close-on-exec.
+    ///
+    /// - Parameters:
+    ///   - number: the other's.
+    ///   - first: The lowest number that the new one may have.
+    /// - Throws: `EBADF` when it is not open, `EMFILE`.
+    public static func duplicate(of number: CInt, from first: CInt = 0) throws(SystemError) -> Descriptor {
+        Descriptor(
+            owning: try systemCall("duplicate descriptor \(number)") {
+                bh_fcntl(number, F_DUPFD_CLOEXEC, CLong(first))
+            })
     }
 
     /// Whether `execve(2)` leaves the descriptor open; `fcntl(2)`, `F_SETFD`.

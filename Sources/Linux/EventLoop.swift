@@ -56,7 +56,9 @@ public struct EventLoop: ~Copyable, Sendable {
 
     /// Waits once and hands each event to `body`, 64 at the most.
     ///
-    /// - Parameter timeoutMilliseconds: -1 waits for ever.
+    /// - Parameters:
+    ///   - timeoutMilliseconds: -1 waits for ever.
+    ///   - body: gets the token that the descriptor was added with, and what it is ready for.
     /// - Returns: how many events there were; 0 when the time ran out or a signal arrived.
     @discardableResult
     public func wait(

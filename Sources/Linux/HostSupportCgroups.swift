@@ -100,7 +100,7 @@ extension HostSupport.CgroupSupport {
     ) {
         self.init(layout: mounts.layout, mountPoint: mounts.version2)
         ownPath = membership.split(separator: "\n").first { $0.hasPrefix("0::") }.map { String($0.dropFirst(3)) }
-        let offered = Set((offered ?? "").split(whereSeparator: \.isWhitespace).map(String.init))
+        let offered = Set((offered ?? "").split(whereSeparator: { $0.isWhitespace }).map(String.init))
         let known = Subsystem.parse(subsystems)
         let bound = Set(
             membership.split(separator: "\n").flatMap { line in
@@ -108,7 +108,7 @@ extension HostSupport.CgroupSupport {
                 return fields.count == 3 ? fields[1].split(separator: ",").map(String.init) : []
             })
         let disabled = Set(
-            commandLine.split(whereSeparator: \.isWhitespace)
+            commandLine.split(whereSeparator: { $0.isWhitespace })
                 .compactMap { $0.hasPrefix("cgroup_disable=") ? $0.dropFirst("cgroup_disable=".count) : nil }
                 .flatMap { $0.split(separator: ",").map(String.init) })
 
@@ -141,7 +141,7 @@ extension HostSupport.CgroupSupport {
         static func parse(_ text: String) -> [String: Subsystem] {
             var result: [String: Subsystem] = [:]
             for line in text.split(separator: "\n") where !line.hasPrefix("#") {
-                let fields = line.split(whereSeparator: \.isWhitespace)
+                let fields = line.split(whereSeparator: { $0.isWhitespace })
                 guard fields.count >= 4, let hierarchy = Int(fields[1]) else { continue }
                 result[String(fields[0])] = Subsystem(hierarchy: hierarchy, isEnabled: fields[3] != "0")
             }

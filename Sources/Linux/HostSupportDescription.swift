@@ -18,7 +18,7 @@ extension HostSupport: CustomStringConvertible {
 extension HostSupport.SystemCalls: CustomStringConvertible {
     /// The calls that can be used, then each that can't with the kernel's answer.
     public var description: String {
-        let usable = Name.allCases.filter { self[$0].isAvailable }.map(\.rawValue)
+        let usable = Name.allCases.filter { self[$0].isAvailable }.map { $0.rawValue }
         let others = unavailable().map { "\($0.rawValue) \(self[$0])" }
         return (usable.isEmpty ? "none" : usable.joined(separator: " "))
             + (others.isEmpty ? "" : "; not: " + others.joined(separator: ", "))
@@ -28,7 +28,7 @@ extension HostSupport.SystemCalls: CustomStringConvertible {
 extension HostSupport.NamespaceSupport: CustomStringConvertible {
     /// The kinds this process can make, those it can't, and what an unprivileged one could.
     public var description: String {
-        let made = Kind.allCases.filter { direct[$0]?.isAvailable == true }.map(\.rawValue)
+        let made = Kind.allCases.filter { direct[$0]?.isAvailable == true }.map { $0.rawValue }
         let others = Kind.allCases.filter { direct[$0]?.isAvailable != true }
             .map { "\($0.rawValue) \(direct[$0] ?? .missing)" }
         return (made.isEmpty ? "none" : made.joined(separator: " "))

@@ -26,7 +26,7 @@ extension HostSupport {
         }
 
         /// The actions that this library knows, in the kernel's order of precedence.
-        public static let knownActions = knownActionValues.map(\.name)
+        public static let knownActions = knownActionValues.map { $0.name }
 
         private static let knownActionValues: [(name: String, value: UInt32)] = [
             ("kill_process", 0x8000_0000), ("kill_thread", 0), ("trap", 0x0003_0000), ("errno", 0x0005_0000),
@@ -41,13 +41,13 @@ extension HostSupport {
                 // It means nothing without a listener, and the kernel says so.
                 ("WAIT_KILLABLE_RECV", 32 | newListener),
             ]
-            var actions = knownActionValues.filter { bh_probe_seccomp_action($0.value) == 0 }.map(\.name)
+            var actions = knownActionValues.filter { bh_probe_seccomp_action($0.value) == 0 }.map { $0.name }
             let listed = (trimmedText("/proc/sys/kernel/seccomp/actions_avail") ?? "").split(separator: " ")
             actions += listed.map(String.init).filter { !knownActions.contains($0) }
             return SeccompSupport(
                 filter: Availability(answer: bh_probe_seccomp_flags(0), known: [fault]),
                 actions: actions,
-                flags: flags.filter { bh_probe_seccomp_flags($0.value) == EFAULT }.map(\.name),
+                flags: flags.filter { bh_probe_seccomp_flags($0.value) == EFAULT }.map { $0.name },
                 userNotification: actions.contains("user_notif") && bh_probe_seccomp_notification() == 0,
                 isFiltered: statusField("Seccomp", of: threadStatus()) == "2")
         }
@@ -164,7 +164,7 @@ private func threadStatus() -> String {
 /// A field of `/proc/PID/status`.
 private func statusField(_ name: String, of status: String) -> String? {
     for line in status.split(separator: "\n") where line.hasPrefix("\(name):") {
-        return String(line.dropFirst(name.count + 1).drop(while: \.isWhitespace))
+        return String(line.dropFirst(name.count + 1).drop(while: { $0.isWhitespace }))
     }
     return nil
 }

@@ -2,14 +2,22 @@ import CLinux
 
 /// Unix sockets by path, and descriptors that travel over them; `unix(7)`.
 public enum UnixSocket {
-    /// The two kinds of connected Unix socket.
+    /// The kinds of Unix socket.
     public enum Kind: Sendable {
         /// A stream of bytes.
         case stream
         /// Messages with borders, in order.
         case messages
+        /// Messages with borders, without a connection.
+        case datagrams
 
-        var rawValue: CInt { self == .stream ? bh_sock_stream() : bh_sock_seqpacket() }
+        var rawValue: CInt {
+            switch self {
+            case .stream: bh_sock_stream()
+            case .messages: bh_sock_seqpacket()
+            case .datagrams: bh_sock_dgram()
+            }
+        }
     }
 
     /// Connects to the socket at a path.
@@ -19,6 +27,24 @@ public enum UnixSocket {
         let descriptor = try make(kind)
         let number = descriptor.rawValue
         try systemCall("connect to \(quoted(path))") { unsafe bh_unix_connect(number, path) }
+        return descriptor
+    }
+
+    /// Connects to a socket by a name that is no path, without the zero byte that such names begin with.
+    ///
+    /// - Throws: `ENAMETOOLONG` for a name over 107 bytes.
+    public static func connect(toAbstract name: String, _ kind: Kind = .stream) throws(SystemError) -> Descriptor {
+        let descriptor = try make(kind)
+        let number = descriptor.rawValue
+        try systemCall("connect to \(quoted("@\(name)"))") { unsafe bh_unix_connect_abstract(number, name) }
+        return descriptor
+    }
+
+    /// Makes a socket for datagrams at a path that does not exist.
+    public static func bind(at path: String) throws(SystemError) -> Descriptor {
+        let descriptor = try make(.datagrams)
+        let number = descriptor.rawValue
+        try systemCall("bind \(quoted(path))") { unsafe bh_unix_bind(number, path) }
         return descriptor
     }
 

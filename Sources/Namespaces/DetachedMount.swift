@@ -1,7 +1,7 @@
 import CLinux
 import Linux
 
-/// A mount, or a tree of mounts, that is attached nowhere: nobody sees it until ``attach(to:)``, and it ends with this
+/// A mount, or a tree of mounts, that is attached nowhere: nobody sees it until it is attached, and it ends with this
 /// value when that never comes.
 ///
 /// Attributes and owners' mapping are best changed here, before anybody can use the mount.
@@ -14,7 +14,9 @@ public struct DetachedMount: ~Copyable, Sendable {
 
     /// A second mount of what is at a place: what a bind mount starts with; `open_tree(2)`, `OPEN_TREE_CLONE`.
     ///
-    /// - Parameter recursive: whether the mounts below come along.
+    /// - Parameters:
+    ///   - source: any file or directory of a mount; it becomes the new mount's root.
+    ///   - recursive: whether the mounts below come along.
     /// - Throws: `EINVAL` when the place belongs to another mount namespace, is unbindable, or, without `recursive`,
     ///   has mounts below that a more privileged user namespace locked.
     public init(cloning source: borrowing Descriptor, recursive: Bool = false) throws(SystemError) {
@@ -48,7 +50,10 @@ public struct DetachedMount: ~Copyable, Sendable {
     /// A new file system, configured and with its attributes set as `options` say. What `options` say of binding,
     /// propagation, owners' mapping and copying is not for a new file system and stays with the caller.
     ///
-    /// - Parameter source: what `mount(2)` has as its first argument: a device, or a name that `/proc/mounts` shows.
+    /// - Parameters:
+    ///   - type: the file system's name in `/proc/filesystems`.
+    ///   - source: what `mount(2)` has as its first argument: a device, or a name that `/proc/mounts` shows.
+    ///   - options: the file system's own options, and the mount's attributes.
     public init(
         _ type: String, source: String? = nil, options: MountOptions = MountOptions()
     ) throws(SystemError) {

@@ -154,7 +154,7 @@ public struct FileSystemContext: ~Copyable, Sendable {
 
     /// The refusal with the kernel's own words, else with what is known of the number.
     private func explained(_ error: SystemError) -> SystemError {
-        let words = takeMessages().filter { $0.level != .information }.map(\.text)
+        let words = takeMessages().filter { $0.level != .information }.map { $0.text }
         let known = createHint(error.errno, type: type)
         let parts = words + [known].compactMap { $0 }
         return SystemError(error.operation, error.errno, hint: parts.isEmpty ? nil : parts.joined(separator: "; "))

@@ -68,11 +68,10 @@ public struct IDMap: Hashable, Sendable {
                 throw .outOfRange(entry)
             }
         }
-        for side in [\Entry.insideRange, \Entry.outsideRange] {
-            let sorted = entries.sorted { $0[keyPath: side].lowerBound < $1[keyPath: side].lowerBound }
-            for (one, next) in zip(sorted, sorted.dropFirst())
-            where one[keyPath: side].upperBound > next[keyPath: side].lowerBound {
-                throw .overlap(one, next)
+        for ranges in [entries.map { ($0, $0.insideRange) }, entries.map { ($0, $0.outsideRange) }] {
+            let sorted = ranges.sorted { $0.1.lowerBound < $1.1.lowerBound }
+            for (one, next) in zip(sorted, sorted.dropFirst()) where one.1.upperBound > next.1.lowerBound {
+                throw .overlap(one.0, next.0)
             }
         }
         // The kernel takes the whole map in one write of less than a page.

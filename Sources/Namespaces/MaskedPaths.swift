@@ -3,7 +3,7 @@ import Linux
 
 /// The machine's null device, known to be it: what files are masked with.
 public struct NullDevice: ~Copyable, Sendable {
-    /// The node, opened with ``/Linux/OpenFlags/path``.
+    /// The node, opened with `OpenFlags.path`.
     public let descriptor: Descriptor
 
     /// Opens a node and makes sure that it is the null device. A symbolic link is not followed.

@@ -3,14 +3,17 @@ import Linux
 
 /// Operations on mounts of the calling thread's mount namespace; `mount_namespaces(7)`.
 ///
-/// A place is given by a descriptor wherever the kernel takes one (one opened with ``/Linux/OpenFlags/path`` will do):
+/// A place is given by a descriptor wherever the kernel takes one (one opened with `OpenFlags.path` will do):
 /// unlike a path, it can't be led astray between being checked and being used. All need `CAP_SYS_ADMIN` in the user
 /// namespace that owns the mount namespace.
 public enum Mount {
     /// Sets and clears attributes of a mount, and with `recursive` of every mount below it: of all or, when one
     /// refuses, of none; `mount_setattr(2)`.
     ///
-    /// - Parameter place: the mount's root, as opened after it was mounted.
+    /// - Parameters:
+    ///   - change: what is set and what is cleared; the rest stays.
+    ///   - place: the mount's root, as opened after it was mounted.
+    ///   - recursive: whether the mounts below are changed too.
     /// - Throws: `EINVAL` when the place is no mount's root, `EPERM` when the change would clear an attribute that a
     ///   more privileged user namespace locked, `EBUSY` for a read-only change while a file is open for writing.
     public static func setAttributes(
@@ -40,6 +43,8 @@ public enum Mount {
     /// `move_mount(2)`.
     ///
     /// - Parameters:
+    ///   - source: the file or directory to show.
+    ///   - target: where: a file for a file, a directory for a directory.
     ///   - recursive: whether the mounts below the source come along.
     ///   - change: applied before the mount can be seen, to all that come along.
     /// - Returns: the new mount's root.
@@ -102,7 +107,9 @@ public enum Mount {
     ///
     /// - Parameters:
     ///   - source: a device, a directory, or whatever the file system wants to see there.
+    ///   - target: the mount point.
     ///   - type: the file system; nil where `flags` bind, move, remount or change propagation.
+    ///   - flags: `MS_*`.
     ///   - data: the file system's own options, between commas; less than a page.
     public static func mount(
         _ source: String?, on target: String, type: String? = nil, _ flags: MountFlags = [], data: String? = nil

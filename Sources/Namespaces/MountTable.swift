@@ -37,7 +37,7 @@ public struct MountTable: Hashable, Sendable {
     public func mount(at path: String) -> MountInfo? {
         let bytes = Array(path.utf8)
         let candidates = mounts.filter { $0.mountPoint == bytes }
-        let covered = Set(candidates.map(\.parentID))
+        let covered = Set(candidates.map { $0.parentID })
         // Of mounts stacked on one point each is the parent of the next.
         return candidates.last { !covered.contains($0.id) || $0.id == $0.parentID } ?? candidates.last
     }

@@ -18,7 +18,9 @@ public struct Namespace: ~Copyable, Sendable {
 
     /// Takes over an open namespace file.
     ///
-    /// - Parameter expected: the kind that it has to be of; nil takes any.
+    /// - Parameters:
+    ///   - descriptor: closed with this value.
+    ///   - expected: the kind that it has to be of; nil takes any.
     /// - Throws: `EINVAL` when the file is no namespace, or one of another kind.
     public init(owning descriptor: consuming Descriptor, expecting expected: NamespaceKind? = nil) throws(SystemError) {
         let number = descriptor.rawValue
@@ -46,7 +48,9 @@ public struct Namespace: ~Copyable, Sendable {
 
     /// Opens the namespace that a path leads to: a file in `/proc/PID/ns`, or one that a namespace is bound to.
     ///
-    /// - Parameter expected: the kind that it has to be of; nil takes any.
+    /// - Parameters:
+    ///   - path: symbolic links in it are followed.
+    ///   - expected: the kind that it has to be of; nil takes any.
     /// - Throws: `EINVAL` when the file is no namespace or one of another kind, whatever `open(2)` refuses with else.
     public init(path: String, expecting expected: NamespaceKind? = nil) throws(SystemError) {
         // A path from a document may lead to a device or a FIFO, whose mere opening has effects: look before opening.
@@ -107,8 +111,8 @@ public struct Namespace: ~Copyable, Sendable {
         try open(kind, "/proc/thread-self/ns/\(kind.fileName)", "this thread")
     }
 
-    /// The namespace that the calling thread's next child gets: another than its own after `unshare` of ``pid`` or
-    /// ``time``.
+    /// The namespace that the calling thread's next child gets: another than its own after `unshare` of
+    /// ``NamespaceKind/pid`` or ``NamespaceKind/time``.
     public static func currentForChildren(_ kind: NamespaceKind) throws(SystemError) -> Namespace {
         try open(kind, "/proc/thread-self/ns/\(kind.forChildrenFileName ?? kind.fileName)", "this thread's children")
     }

@@ -124,5 +124,5 @@ public struct NamespaceKinds: OptionSet, Hashable, Sendable {
 
 extension NamespaceKinds: CustomStringConvertible {
     /// The kinds' words between commas.
-    public var description: String { kinds.map(\.description).joined(separator: ", ") }
+    public var description: String { kinds.map { $0.description }.joined(separator: ", ") }
 }

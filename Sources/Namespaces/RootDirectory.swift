@@ -7,7 +7,7 @@ import Linux
 /// descriptor. Go on with the descriptor and never with the path: between two resolutions the tree may change.
 /// Magic links, as `/proc/self/exe`, are refused: they lead wherever they please.
 public struct RootDirectory: ~Copyable, Sendable {
-    /// The directory, opened with ``/Linux/OpenFlags/path``.
+    /// The directory, opened with `OpenFlags.path`.
     public let descriptor: Descriptor
 
     /// Holds the directory at a path, which itself is trusted.
@@ -21,7 +21,7 @@ public struct RootDirectory: ~Copyable, Sendable {
 
     /// Opens a path inside the tree; `openat2(2)`, `RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS`.
     ///
-    /// Without ``/Linux/OpenFlags/path`` among the flags, what the tree's owner put there is opened, be it a device or
+    /// Without `OpenFlags.path` among the flags, what the tree's owner put there is opened, be it a device or
     /// a FIFO that blocks.
     ///
     /// - Throws: `ELOOP` for a magic link and for too many links, `EINVAL` for a path with a NUL in it.
@@ -35,8 +35,10 @@ public struct RootDirectory: ~Copyable, Sendable {
     /// The directory at a path. It, and every directory on the way to it, is made where it is missing, also where a
     /// link inside the tree leads to nothing yet.
     ///
-    /// - Parameter mode: for new directories, less the umask.
-    /// - Returns: the directory, opened with ``/Linux/OpenFlags/path``.
+    /// - Parameters:
+    ///   - path: inside the tree.
+    ///   - mode: for new directories, less the umask.
+    /// - Returns: the directory, opened with `OpenFlags.path`.
     /// - Throws: `ENOTDIR` when something else is in the way, `ELOOP` for more than 40 links.
     public func makeDirectory(_ path: String, mode: mode_t = 0o755) throws(SystemError) -> Descriptor {
         do throws(SystemError) {
@@ -50,7 +52,7 @@ public struct RootDirectory: ~Copyable, Sendable {
     /// The file at a path, be it of any type but a directory. Where nothing is, an empty regular file is made, with
     /// the directories on the way to it: what a file is to be mounted on.
     ///
-    /// - Returns: the file, opened with ``/Linux/OpenFlags/path``.
+    /// - Returns: the file, opened with `OpenFlags.path`.
     /// - Throws: `EISDIR` when it is a directory; else as ``makeDirectory(_:mode:)``.
     public func makeFile(
         _ path: String, mode: mode_t = 0o644, directoryMode: mode_t = 0o755
@@ -98,9 +100,10 @@ public struct RootDirectory: ~Copyable, Sendable {
     /// Makes a device node, FIFO or socket node.
     ///
     /// - Parameters:
+    ///   - path: inside the tree.
     ///   - mode: the type, as `S_IFCHR`, and the permissions, less the umask.
     ///   - device: the numbers of a device; 0:0 for a FIFO.
-    /// - Returns: the node, opened with ``/Linux/OpenFlags/path``.
+    /// - Returns: the node, opened with `OpenFlags.path`.
     /// - Throws: `EEXIST` when something is there, `EPERM` without `CAP_MKNOD` in the first user namespace.
     @discardableResult
     public func makeNode(

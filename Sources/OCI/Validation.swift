@@ -6,6 +6,12 @@ extension Configuration {
     ///
     /// - Throws: ``DocumentError`` for the first field at fault.
     public func validate() throws(DocumentError) {
+        // A later minor version only adds what may be left aside; another major version means something else.
+        if ociVersion.major != Configuration.specificationVersion.major {
+            throw DocumentError(
+                path: "ociVersion",
+                problem: "expected a version from 1.0.0 up to, and not including, 2.0.0, found \(ociVersion)")
+        }
         if let process {
             try checking("process") { () throws(DocumentError) in try process.validate() }
         }

@@ -30,14 +30,17 @@ public enum SeccompCompiler: Hashable, Sendable {
     /// libseccomp's time. Not for the architectures that bundle calls and are not x86 (MIPS o32, PowerPC, S/390 …).
     case direct
     /// libseccomp, with this module's answer to newer calls in front. Calls newer than its tables are skipped. Where
-    /// rules with different actions and overlapping tests name one call, libseccomp chooses which comes first.
+    /// rules with different actions and overlapping tests name one call, libseccomp chooses which comes first. Many such
+    /// rules for one call can keep it (2.5.4) busy for longer than anyone waits: not for profiles of strangers.
     case library
 }
 
 extension SeccompProfile {
     /// Makes the program.
     ///
-    /// - Parameter native: the architecture the program is for.
+    /// - Parameters:
+    ///   - compiler: who writes it.
+    ///   - native: the architecture the program is for.
     /// - Throws: what the profile asks in vain, before anything else happened; ``SeccompError``.
     public func compile(
         with compiler: SeccompCompiler = .automatic, native: SeccompArchitecture = .native

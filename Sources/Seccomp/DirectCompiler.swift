@@ -1,3 +1,5 @@
+import Linux
+
 /// Writes BPF: the numbers of calls, cut into stretches with one answer, as the leaves of a balanced tree.
 ///
 /// Nothing but loads, comparisons and answers is used, so the kernel can see which calls are always allowed and skip

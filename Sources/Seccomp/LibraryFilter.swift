@@ -27,7 +27,7 @@ import Linux
     private func fill(_ profile: SeccompProfile, _ architectures: [SeccompArchitecture]) throws(SeccompError) {
         try set(SCMP_FLTATR_ACT_BADARCH, profile.foreignAction.rawValue)
         // libseccomp's binary tree searches long filters fast, and goes wrong with none at all.
-        if profile.rules.lazy.map(\.names.count).reduce(0, +) > 32 { try set(SCMP_FLTATR_CTL_OPTIMIZE, 2) }
+        if profile.rules.reduce(0, { $0 + $1.names.count }) > 32 { try set(SCMP_FLTATR_CTL_OPTIMIZE, 2) }
         // First of all: libseccomp takes no other byte order beside it.
         if !architectures.contains(.native) {
             try Self.check(
@@ -65,7 +65,7 @@ import Linux
     }
 
     static func compile(_ profile: SeccompProfile, _ resolution: Resolution) throws(SeccompError) -> SeccompProgram {
-        let filter = try LibraryFilter.make(profile, resolution.tables.map(\.architecture))
+        let filter = try LibraryFilter.make(profile, resolution.tables.map { $0.architecture })
         var bytes = try filter.exportProgram()
         if !SeccompArchitecture.native.hasByteOrder(of: resolution.tables[0].architecture) {
             // Written for the other machine: two bytes of code, two of jumps, four of operand.

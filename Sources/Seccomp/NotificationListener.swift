@@ -101,7 +101,10 @@ public struct NotificationListener: ~Copyable, Sendable {
     /// Gives the caller a copy of a descriptor; Linux 5.9.
     ///
     /// - Parameters:
+    ///   - source: the descriptor to copy.
+    ///   - notification: the caller's, not answered yet.
     ///   - number: the number it gets there, replacing what has it; the lowest free one when nil.
+    ///   - closeOnExec: whether the copy closes when the caller executes another program.
     ///   - answering: makes that number the call's answer in the same step; Linux 5.14.
     /// - Returns: the number in the caller, nil when the caller no longer waits.
     @discardableResult

@@ -33,7 +33,7 @@ struct Resolution {
         var bundled: [UInt64: Answers] = [:]
         var order: [UInt64] = []
         var reported: Set<String> = []
-        let count = profile.rules.lazy.map(\.names.count).reduce(0, +)
+        let count = profile.rules.lazy.map { $0.names.count }.reduce(0, +)
         // A hostile profile's length is not to be reserved at once.
         for index in tables.indices { tables[index].calls.reserveCapacity(min(count, 512)) }
         for rule in profile.rules {

@@ -57,7 +57,9 @@ public struct SeccompAction: RawRepresentable, Hashable, Sendable {
 
     /// An action by libseccomp's name, with or without `SCMP_ACT_`.
     ///
-    /// - Parameter data: the error number of `ERRNO`, or what `TRACE` tells the tracer; `EPERM` for both when nil.
+    /// - Parameters:
+    ///   - name: such as `SCMP_ACT_ERRNO` or `ERRNO`.
+    ///   - data: the error number of `ERRNO`, or what `TRACE` tells the tracer; `EPERM` for both when nil.
     /// - Throws: ``SeccompError/unknownAction(_:)``; ``SeccompError/dataNotTaken(action:)`` when another action is
     ///   given data; ``SeccompError/errnoOutOfRange(_:)``.
     public init(name: String, data: UInt32? = nil) throws(SeccompError) {

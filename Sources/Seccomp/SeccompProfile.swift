@@ -1,3 +1,5 @@
+import Linux
+
 /// What a process may ask of the kernel: a pure description, to be compiled and then installed.
 ///
 /// ```swift

@@ -24,7 +24,7 @@ public struct SeccompSupport: Hashable, Sendable {
         for (_, flag) in SeccompFlags.named where isAvailable(flag) { flags.insert(flag) }
         func words(_ file: String) -> [String] {
             let text = (try? readText("/proc/sys/kernel/seccomp/\(file)", limit: 4096)) ?? ""
-            return text.split(whereSeparator: \.isWhitespace).map(String.init)
+            return text.split(whereSeparator: { $0.isWhitespace }).map(String.init)
         }
         let version = unsafe seccomp_version().pointee
         return SeccompSupport(

@@ -94,17 +94,29 @@ public struct SystemCall: Hashable, Sendable {
     private struct RecentCall {
         var name: String
         var number: CInt
-        var only: SeccompArchitecture? = nil
+        var reach: Reach
 
-        init(_ name: String, _ number: CInt, only: SeccompArchitecture? = nil) {
+        enum Reach {
+            case everywhere
+            /// Not on x32, whose table it was left out of.
+            case notX32
+            /// What the kernel itself has 64-bit x86 programs call.
+            case x86_64Alone
+        }
+
+        init(_ name: String, _ number: CInt, _ reach: Reach = .everywhere) {
             self.name = name
             self.number = number
-            self.only = only
+            self.reach = reach
         }
     }
 
     private static func recentNumber(_ call: RecentCall, on architecture: SeccompArchitecture) -> CInt? {
-        if let only = call.only { return only == architecture ? call.number : nil }
+        switch call.reach {
+        case .everywhere: break
+        case .notX32: if architecture == .x32 { return nil }
+        case .x86_64Alone: if architecture != .x86_64 { return nil }
+        }
         switch architecture.description {
         case "x32": return call.number | 0x4000_0000
         case "mips", "mipsel": return call.number + 4000
@@ -115,16 +127,18 @@ public struct SystemCall: Hashable, Sendable {
     }
 
     /// Calls that came after the oldest libseccomp this package meets (2.5.4): without them a profile's newest names
-    /// would be skipped there. Since 2019 a new call has one number everywhere.
+    /// would be skipped there. Since 2019 a new call has one number everywhere. The numbers are those of the kernel's
+    /// `arch/x86/entry/syscalls/syscall_64.tbl` and `scripts/syscall.tbl` up to 7.0.
     private static let recentCalls = [
-        RecentCall("cachestat", 451), RecentCall("fchmodat2", 452), RecentCall("map_shadow_stack", 453),
+        RecentCall("cachestat", 451), RecentCall("fchmodat2", 452), RecentCall("map_shadow_stack", 453, .notX32),
         RecentCall("futex_wake", 454), RecentCall("futex_wait", 455), RecentCall("futex_requeue", 456),
         RecentCall("statmount", 457), RecentCall("listmount", 458), RecentCall("lsm_get_self_attr", 459),
         RecentCall("lsm_set_self_attr", 460), RecentCall("lsm_list_modules", 461), RecentCall("mseal", 462),
         RecentCall("setxattrat", 463), RecentCall("getxattrat", 464), RecentCall("listxattrat", 465),
         RecentCall("removexattrat", 466), RecentCall("open_tree_attr", 467), RecentCall("file_getattr", 468),
-        RecentCall("file_setattr", 469), RecentCall("listns", 470), RecentCall("uretprobe", 335, only: .x86_64),
-        RecentCall("uprobe", 336, only: .x86_64),
+        RecentCall("file_setattr", 469), RecentCall("listns", 470),
+        RecentCall("rseq_slice_yield", 471), RecentCall("uretprobe", 335, .x86_64Alone),
+        RecentCall("uprobe", 336, .x86_64Alone),
     ]
 }
 

@@ -52,6 +52,13 @@ import Testing
         }
     }
 
+    /// An item can stand for a million ranges, so a document of a megabyte would for terabytes.
+    @Test func aListDoesNotFillMemory() {
+        let item = "0-1048576:1/64"
+        #expect(IndexList(item)?.count == 16_385)
+        #expect(IndexList(Array(repeating: item, count: 10_000).joined(separator: ",")) == nil)
+    }
+
     @Test func hugePageSizes() {
         for text in ["64KB", "2MB", "1GB"] { #expect(HugePageSize(text)?.description == text) }
         #expect(HugePageSize("2MB")?.bytes == 2 << 20)

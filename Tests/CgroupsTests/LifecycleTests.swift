@@ -251,6 +251,32 @@ import Testing
         }
     }
 
+    /// In a fixture: where the refusal was missing, every process of the machine would be hit.
+    @Test func theRootIsNeitherKilledNorFrozenNorRemoved() throws {
+        let program = try Program(["/bin/sleep", "1000"])
+        let folder = try Fixture(["cgroup.procs": "\(program.pid)\n", "cgroup.freeze": ""])
+        for isMountPoint in [true, false] {
+            // The kernel's own root has neither cgroup.type nor cgroup.kill, by whatever name it was opened.
+            let root = Cgroup(
+                directory: try Descriptor.open(folder.path, [.readOnly, .directory]), path: folder.path,
+                hierarchy: CgroupHierarchy(unchecked: isMountPoint ? folder.path : "/elsewhere"), isFixture: true)
+            let kill = #expect(throws: CgroupError.self) { try root.kill() }
+            #expect(kill?.description.hasPrefix("kill every process of cgroup") == true)
+            #expect(kill?.description.hasSuffix("(EBUSY): it is the mounted root") == true)
+        }
+        let root = Cgroup(
+            directory: try Descriptor.open(folder.path, [.readOnly, .directory]), path: folder.path,
+            hierarchy: CgroupHierarchy(unchecked: folder.path), isFixture: true)
+        for error in [
+            #expect(throws: CgroupError.self) { try root.killEach() },
+            #expect(throws: CgroupError.self) { try root.freeze() },
+            #expect(throws: CgroupError.self) { try root.thaw() },
+            #expect(throws: CgroupError.self) { try root.remove(killing: true) },
+        ] { #expect(error?.hint == "it is the mounted root") }
+        #expect(try folder.text("cgroup.freeze") == "")
+        #expect(program.isRunning)
+    }
+
     @Test(.needsSomeCgroup2) func whatIsFrozenAboveStaysFrozen() throws {
         try withCgroup { cgroup in
             let inner = try cgroup.createChild("inner")

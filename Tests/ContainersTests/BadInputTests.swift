@@ -84,7 +84,12 @@ extension ContainersTests {
                 ({ $0.configuration.mounts.append(.init(destination: "/x", type: "bind")) }, "source"),
                 ({ $0.process.selinuxLabel = "system_u:system_r:container_t:s0" }, "selinux"),
                 ({ $0.configuration.linux.intelRdt = .init() }, "intelRdt"),
-                ({ $0.configuration.linux.netDevices = [.init(device: "eth0")] }, "netDevices"),
+                (
+                    {
+                        $0.configuration.linux.netDevices = [.init(device: "no-such-device")]
+                        $0.configuration.linux.namespaces.removeAll { $0.type == .network }
+                    }, "netDevices"
+                ),
             ] as [((TestBundle) -> Void, String)] {
                 let bundle = try TestBundle()
                 change(bundle)
@@ -96,12 +101,63 @@ extension ContainersTests {
             }
         }
 
+        /// None of these may reach the host, whose namespace it would be.
+        @Test(.needs(.root)) func whatWouldBeSetOnTheHost() throws {
+            for (kind, change, text) in [
+                (.uts, { $0.configuration.hostname = "intruder" }, "hostname: needs a uts namespace"),
+                (
+                    .uts,
+                    {
+                        $0.configuration.hostname = nil
+                        $0.configuration.domainname = "intruder"
+                    }, "domainname: needs a uts namespace"
+                ),
+                (
+                    .network, { $0.configuration.linux.sysctl["net.ipv4.ip_default_ttl"] = "63" },
+                    "needs a network namespace"
+                ),
+                (
+                    .network, { $0.configuration.linux.netDevices = [.init(device: "no-such-device")] },
+                    "linux.netDevices: needs a network namespace"
+                ),
+                (
+                    .time, { $0.configuration.linux.timeOffsets.monotonic = .init(secs: 1) },
+                    "linux.timeOffsets: needs a time namespace"
+                ),
+                (
+                    .user,
+                    { $0.configuration.linux.uidMappings = [.init(containerID: 0, hostID: 100_000, size: 1)] },
+                    "linux.uidMappings: needs a user namespace"
+                ),
+                (
+                    .user,
+                    { $0.configuration.linux.gidMappings = [.init(containerID: 0, hostID: 100_000, size: 1)] },
+                    "linux.gidMappings: needs a user namespace"
+                ),
+            ] as [(Configuration.Namespace.Kind, (TestBundle) -> Void, String)] {
+                let names: [Configuration.Namespace.Kind: String] = [.uts: "uts", .network: "net"]
+                // Without the namespace, and with a path to the runtime's own.
+                for path in [nil, names[kind].map { "/proc/self/ns/\($0)" }] {
+                    let bundle = try TestBundle()
+                    bundle.configuration.linux.namespaces.removeAll { $0.type == kind }
+                    if let path { bundle.configuration.linux.namespaces.append(.init(kind, path: path)) }
+                    change(bundle)
+                    try bundle.write()
+                    check(refusal(bundle), .badDocument, text, bundle)
+                }
+            }
+        }
+
         @Test(.needs(.root)) func whatTheKernelRefuses() throws {
             for (mount, text) in [
                 (.init(destination: "/x", type: "nosuchfs", source: "x"), "make file system nosuchfs"),
                 (
                     .init(destination: "/x", type: "bind", source: "/no/such/source", options: ["bind"]),
                     "/no/such/source"
+                ),
+                (
+                    .init(destination: "/x", type: "tmpfs", source: "x", options: ["no-such=1"]),
+                    "invalid argument (EINVAL): tmpfs: Unknown parameter 'no-such'"
                 ),
                 (.init(destination: "/bin/busybox", type: "tmpfs", source: "x"), "on \"/bin/busybox\""),
                 (.init(destination: "/bin/busybox/x", type: "tmpfs", source: "x"), "on \"/bin/busybox/x\""),

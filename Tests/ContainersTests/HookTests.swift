@@ -167,6 +167,35 @@ extension ContainersTests {
             #expect(bundle.leftovers == [])
         }
 
+        @Test(.needs(.root), arguments: ["prestart", "createRuntime", "createContainer", "startContainer"])
+        func whatAHookThatHangsHasForkedIsEndedToo(kind: String) throws {
+            let bundle = try TestBundle(script: "echo ran")
+            // A time that no other process sleeps.
+            let duration = "\(100_000 + getpid() % 10_000).\(Self.kinds.firstIndex { $0.name == kind }!)"
+            bundle.configuration.hooks[keyPath: Self.kinds.first { $0.name == kind }!.path] = [
+                shell("sleep \(duration) & sleep \(duration)", timeout: 1)
+            ]
+            #expect(bundle.refusal()?.kind == .hook)
+            #expect(processes(named: duration) == [])
+            #expect(bundle.leftovers == [])
+        }
+
+        /// The processes that have this argument and have not ended, once what was just killed has had time to end.
+        private func processes(named argument: String) -> [String] {
+            var found: [String] = []
+            for _ in 0..<200 {
+                found = names(in: "/proc").filter { name in
+                    guard let status = try? readText("/proc/\(name)/stat"), let end = status.lastIndex(of: ")"),
+                        !status[end...].hasPrefix(") Z")
+                    else { return false }
+                    return ((try? readText("/proc/\(name)/cmdline")) ?? "").contains("sleep\0\(argument)")
+                }
+                if found.isEmpty { break }
+                usleep(10_000)
+            }
+            return found
+        }
+
         @Test(.needs(.root)) func oneThatIsMissingOrDeafIsHandled() throws {
             for (kind, path) in Self.kinds.prefix(4) {
                 let missing = try TestBundle(script: "echo ran")
@@ -195,26 +224,63 @@ extension ContainersTests {
             #expect(bundle.leftovers == [])
         }
 
+        /// A runtime of before that field wrote the state: its document says what is left to run.
+        @Test(.needs(.root)) func aStateThatDoesNotTellOfHooksHasThem() throws {
+            let bundle = try TestBundle(["true"])
+            bundle.configuration.hooks.poststop = [shell("echo stopped >>\(bundle.folder)/out")]
+            let creation = try bundle.create()
+            defer { discard(creation) }
+            let path = "\(bundle.folder)/state/\(bundle.id)/state.json"
+            let state = try readText(path)
+            #expect(state.contains("\"laterHooks\":2"))
+            try makeFile(path, Array(state.replacing("\"laterHooks\":2", with: "\"later\":2").utf8), mode: 0o600)
+            try bundle.runtime.delete(bundle.id, force: true)
+            #expect(bundle.lines == ["stopped"])
+        }
+
+        /// Without a pid namespace and a cgroup nothing else would end them.
+        @Test(.needs(.root)) func whatALateHookHasStartedEndsWithIt() throws {
+            let bundle = try TestBundle(["true"])
+            bundle.configuration.linux.namespaces.removeAll { $0.type == .pid }
+            bundle.runtime.makesCgroups = false
+            bundle.configuration.linux.resources = nil
+            bundle.configuration.hooks.createContainer = [
+                shell("sleep 1000 & echo $! >\(bundle.folder)/out; wait", timeout: 1)
+            ]
+            #expect(bundle.refusal()?.kind == .hook)
+            let sleeper = try #require(pid_t(bundle.lines.first ?? ""))
+            try waitUntil("the end of \(sleeper)") { (try? readText("/proc/\(sleeper)/cmdline"))?.isEmpty != false }
+        }
+
+        @Test(.needs(.root)) func hooksOfALostDocumentAreWarnedOf() throws {
+            let bundle = try TestBundle(["true"])
+            bundle.configuration.hooks.poststop = [shell("exit 0")]
+            let creation = try bundle.create()
+            defer { discard(creation) }
+            unlink("\(bundle.folder)/state/\(bundle.id)/config.json")
+            try bundle.runtime.delete(bundle.id, force: true)
+            #expect(bundle.warnings.count == 1 && bundle.warnings.first?.hasPrefix("poststop hooks: ") == true)
+            #expect(bundle.leftovers == [])
+        }
+
         @Test(.needs(.root)) func theyHaveNoDescriptorsOfTheRuntimes() throws {
-            try withKnownIssue("tests beside this one in the same process hand descriptors down", isIntermittent: true)
-            {
-                let bundle = try TestBundle(["sleep", "100"])
-                // At 10 a shell keeps what it exchanged; beyond 200 there may be what started the tests handed down. Devices
-                // and pipes are those of tests that run beside this one in the same process, and hand some down on purpose:
-                // the runtime's own are sockets, directories, processes.
-                let script = """
-                    n=3; while [ $n -lt 200 ]; do if [ $n != 10 ] && [ -e /proc/self/fd/$n ]; then \
-                    case $(readlink /proc/self/fd/$n) in /dev/*|pipe:*) ;; *) echo open $n;; esac; fi; n=$((n+1)); done
-                    """
-                for (name, path) in Self.kinds where name != "poststop" {
-                    bundle.configuration.hooks[keyPath: path] = [
-                        shell("exec >>\(log(name, bundle)); cat >/dev/null; \(script); echo \(name)")
-                    ]
-                }
-                let creation = try bundle.start()
-                defer { discard(creation) }
-                #expect(bundle.lines == Self.kinds.dropLast().map(\.name))
+            // Inheritable on purpose, as another thread's may be.
+            let inheritable = dup(2)
+            defer { close(inheritable) }
+            let bundle = try TestBundle(["sleep", "100"])
+            // At 10 a shell keeps what it exchanged.
+            let script = """
+                for n in $(ls /proc/$$/fd); do case $n in 0|1|2|10) ;; *) if [ -e /proc/$$/fd/$n ]; then \
+                echo open $n $(readlink /proc/$$/fd/$n); fi;; esac; done
+                """
+            for (name, path) in Self.kinds where name != "poststop" {
+                bundle.configuration.hooks[keyPath: path] = [
+                    shell("exec >>\(log(name, bundle)); cat >/dev/null; \(script); echo \(name)")
+                ]
             }
+            let creation = try bundle.start()
+            defer { discard(creation) }
+            #expect(bundle.lines == Self.kinds.dropLast().map(\.name))
         }
     }
 }

@@ -244,6 +244,19 @@ extension ContainersTests {
             #expect(lines.dropFirst(6) == ["lo"])
         }
 
+        @Test(.needs(.root), .needs(.testVM)) func aCgroupMountLeavesTheHostsHierarchyAsItIs() throws {
+            func flags() throws -> String? {
+                try readText("/proc/self/mountinfo").split(separator: "\n").first { $0.contains(" - cgroup2 ") }
+                    .flatMap { $0.split(separator: " ").last.map(String.init) }
+            }
+            let before = try flags()
+            #expect(before?.contains("nsdelegate") == true)
+            let bundle = try TestBundle(script: "grep -c ' - cgroup2 ' /proc/self/mountinfo")
+            bundle.configuration.linux.namespaces.removeAll { $0.type == .cgroup }
+            #expect(try bundle.linesOfRun() == ["1"])
+            #expect(try flags() == before)
+        }
+
         @Test(.needs(.root)) func aHundredMountsAreNotTooMany() throws {
             let bundle = try TestBundle(script: "cat /many/*/file | wc -l")
             mkdir("\(bundle.folder)/data", 0o755)

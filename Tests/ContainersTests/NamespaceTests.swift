@@ -14,16 +14,14 @@ extension ContainersTests {
         ]
 
         @Test(.needs(.root)) func allEightAreItsOwn() throws {
-            try withKnownIssue("fails on Linux 6.1; not yet understood", isIntermittent: true) {
-                let bundle = try TestBundle(["sleep", "100"])
-                bundle.configuration.linux.namespaces.append(.init(.time))
-                bundle.mapUsers()
-                let creation = try bundle.start()
-                defer { discard(creation) }
-                for (_, file) in names {
-                    let inside = link("/proc/\(creation.pid)/ns/\(file)")
-                    #expect(inside != "" && inside != link("/proc/self/ns/\(file)"))
-                }
+            let bundle = try TestBundle(["sleep", "100"])
+            bundle.configuration.linux.namespaces.append(.init(.time))
+            bundle.mapUsers()
+            let creation = try bundle.start()
+            defer { discard(creation) }
+            for (_, file) in names {
+                let inside = link("/proc/\(creation.pid)/ns/\(file)")
+                #expect(inside != "" && inside != link("/proc/self/ns/\(file)"))
             }
         }
 
@@ -161,6 +159,16 @@ extension ContainersTests {
             #expect(lines.first == "0")
             #expect(lines.dropFirst().first?.split(whereSeparator: \.isWhitespace) == ["0", "61000", "1"])
             #expect(lines.dropFirst(2) == ["deny", "compartment", "1", "/dev/null", "65534"])
+            #expect(bundle.leftovers == [])
+        }
+
+        @Test(.needs(.root)) func aUserExecutesInItsContainer() throws {
+            // The first of the two waits for its end.
+            let bundle = try rootless(
+                "test $$ != 1 || exec sleep 1000; id -u; cat /proc/self/setgroups; hostname; exit 5", uid: 61000)
+            let (status, output) = try Helper.run("exec", bundle, ["user=61000:61000"])
+            #expect(status == .exited(5), "\(output)")
+            #expect(bundle.lines == ["0", "deny", "compartment"])
             #expect(bundle.leftovers == [])
         }
 

@@ -185,6 +185,23 @@ extension ContainersTests {
             #expect(try readText("/proc/sys/kernel/msgmax") == host)
         }
 
+        @Test(.needs(.root)) func aSysctlThatFailsIsNamed() throws {
+            for (name, value, message) in [
+                ("net.ipv4.ip_forward", "many", "linux.sysctl.net.ipv4.ip_forward: write \"many\": "),
+                ("net/ipv4/conf/lo/forwarding", "x", "linux.sysctl.net.ipv4.conf.lo.forwarding: write \"x\": "),
+                ("net.ipv4.no_such", "1", "linux.sysctl.net.ipv4.no_such: write \"1\": "),
+                ("net.ipv4.conf.e/1.forwarding", "1", "linux.sysctl.net.ipv4.conf.e/1.forwarding: write \"1\": "),
+                ("net/ipv4/conf/e.1/forwarding", "1", "linux.sysctl.net.ipv4.conf.e/1.forwarding: write \"1\": "),
+            ] {
+                let bundle = try TestBundle()
+                bundle.configuration.linux.sysctl = [name: value]
+                let refusal = bundle.refusal()
+                #expect(refusal?.message.contains(message) == true, "\(refusal?.message ?? "ran")")
+                #expect(refusal?.message.contains("(E") == true, "\(refusal?.message ?? "ran")")
+                #expect(bundle.leftovers == [])
+            }
+        }
+
         @Test(.needs(.root)) func sysctlsOfTheHostAreRefused() throws {
             for name in ["kernel.panic", "vm.swappiness", "net/../kernel/panic", "kernel..msgmax", ""] {
                 let bundle = try TestBundle()

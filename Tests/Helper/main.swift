@@ -75,6 +75,21 @@ func runOnce(_ runtime: Runtime, _ arguments: Arguments) throws(ContainerError) 
     return status
 }
 
+/// Runs the document's process a second time, in the container that it makes.
+func executeOnce(_ runtime: Runtime, _ arguments: Arguments) throws(ContainerError) -> ExitStatus {
+    let creation = try runtime.prepareRun(arguments.id, arguments.options)
+    try creation.start()
+    do throws(ContainerError) {
+        guard let process = try creation.container.configuration().process else { fatalError("no process") }
+        let status = try creation.container.execute(process).wait()
+        try creation.container.delete(force: true)
+        return status
+    } catch {
+        try? creation.container.delete(force: true)
+        throw error
+    }
+}
+
 func execute(_ arguments: Arguments) throws(ContainerError) -> CInt {
     var runtime = Runtime(stateRoot: arguments.stateRoot)
     runtime.warn = { print("warning: \($0)") }
@@ -84,6 +99,8 @@ func execute(_ arguments: Arguments) throws(ContainerError) -> CInt {
         return 0
     case "run":
         return try runOnce(runtime, arguments).shellCode
+    case "exec":
+        return try executeOnce(runtime, arguments).shellCode
     case "start":
         try runtime.container(arguments.id).start()
         return 0

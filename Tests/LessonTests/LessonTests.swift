@@ -78,6 +78,31 @@ import Testing
         #expect(lesson.says("CapBnd:\t0000000000000420"))
     }
 
+    #if arch(x86_64)
+        @Test(.needs(.kvm)) func kvm() throws {
+            let lesson = try run("lesson-kvm")
+            #expect(lesson.status == .exited(0))
+            // 18 characters, a read, a write to no memory, the end.
+            #expect(
+                lesson.output == """
+                    hello from ring 0
+                    at 0x8000 it says 42
+                    21 exits, and rip is 20
+
+                    """)
+        }
+    #endif
+
+    @Test func virtio() throws {
+        let lesson = try run("lesson-virtio")
+        #expect(lesson.status == .exited(0))
+        #expect(lesson.lines.first?.hasPrefix("Device 2 of version 2. It offers, bit 31 to 0: 1") == true)
+        #expect(lesson.says("Features agreed on: true. The disk has 2 sectors."))
+        #expect(lesson.says("It gave back 513 bytes, status 0, interrupt 1: \"hello from sector 0\""))
+        #expect(lesson.lines.last?.hasPrefix("It needs a reset: ") == true)
+        #expect(lesson.lines.count == 4)
+    }
+
     @Test(.needs(.root), arguments: ["namespaces", "cgroups", "capabilities"])
     func saysInOneLineThatItNeedsRoot(_ name: String) throws {
         let lesson = try run("lesson-\(name)", as: 65534)

@@ -20,7 +20,30 @@ import Testing
         let before = try state()
         _ = HostSupport.probe()
         #expect(try state() == before)
-        #expect(!openFiles().values.contains { $0.contains("kvm") || $0.contains("bpf-prog") })
+    }
+
+    @Test("no descriptor of a probe stays open")
+    func leavesNoDescriptor() async {
+        // In a process of its own: other tests have descriptors.
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            // By kind, and of several probes: the process's own run-time library opens and closes timers meanwhile.
+            func kinds() -> [String: Int] {
+                openFiles().values.reduce(into: [:]) { $0[$1.filter { !$0.isNumber }, default: 0] += 1 }
+            }
+            let rounds = 5
+            let before = kinds()
+            for _ in 0..<rounds { _ = HostSupport.probe() }
+            var lines = "\n\(before.count) kinds\n"
+            for (kind, count) in kinds() where count - before[kind, default: 0] >= rounds {
+                lines += "\(count - before[kind, default: 0]) more of \(kind)\n"
+            }
+            _ = write(2, lines, lines.utf8.count)
+            exit(0)
+        }
+        // What the child says is between bytes of the testing library's own.
+        let lines = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self).split(separator: "\n")
+        #expect(lines.contains { $0.hasSuffix(" kinds") })
+        #expect(lines.filter { $0.contains(" more of ") } == [])
     }
 
     @Test("no child of a probe is left, running or dead")

@@ -122,16 +122,18 @@ import Testing
     }
 
     @Test(arguments: [
-        ["--cgroup-manager=cgroupfs"], ["--cgroup-manager", "systemd"], ["--rootless=auto"], ["--rootless", "true"],
+        ["--cgroup-manager=cgroupfs"], ["--cgroup-manager=disabled"], ["--cgroup-manager", "systemd"],
+        ["--rootless=auto"], ["--rootless", "true"],
         ["--criu", "/usr/sbin/criu"], ["--log-level=debug"], ["--log-format=text"],
     ])
     func globalOptionsOfOtherRuntimes(words: [String]) throws {
         let session = try Session(try Arguments(words, options: Session.options))
         #expect(session.systemdCgroupNames == (words.last == "systemd"))
+        #expect(session.makesCgroups == (words != ["--cgroup-manager=disabled"]))
     }
 
     @Test(arguments: [
-        ["--cgroup-manager=disabled"], ["--cgroup-manager=x"], ["--rootless=x"], ["--log-format=x"], ["--log-level=x"],
+        ["--cgroup-manager=x"], ["--rootless=x"], ["--log-format=x"], ["--log-level=x"],
     ])
     func globalOptionsThatAreRefused(words: [String]) throws {
         let arguments = try Arguments(words, options: Session.options)

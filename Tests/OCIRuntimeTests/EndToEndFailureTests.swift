@@ -47,7 +47,9 @@ import Testing
         }
         try fails("CAP_NOSUCH") { client.configuration.process?.capabilities?.bounding.append("CAP_NOSUCH") }
         try fails("/bin/busybox") { client.configuration.process?.cwd = "/bin/busybox" }
-        try fails("sys/net/nosuch") { client.configuration.linux.sysctl = ["net.nosuch": "1"] }
+        try fails("linux.sysctl.net.nosuch: write \"1\": no such file or directory") {
+            client.configuration.linux.sysctl = ["net.nosuch": "1"]
+        }
         try fails("/nosuch/source") {
             client.configuration.mounts.append(
                 .init(destination: "/tmp", type: "bind", source: "/nosuch/source", options: ["bind"]))

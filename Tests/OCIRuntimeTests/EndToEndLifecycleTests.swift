@@ -164,4 +164,38 @@ import Testing
     private func processes(_ client: Client) throws -> [JSON] {
         try JSON(parsing: try client.succeed("ps", "--format", "json", client.id)).arrayValue ?? []
     }
+
+    /// As podman asks for it, which gives the option to `create` alone.
+    @Test(.needs(.root)) func withoutACgroup() throws {
+        let client = try Client()
+        client.configuration.linux.namespaces.removeAll { $0.type == .cgroup }
+        client.configuration.linux.resources?.pids = .init(limit: 10)
+        try client.write()
+        client.globalOptions += ["--cgroup-manager", "disabled"]
+        let steps = try client.succeed("create", "--explain", client.id)
+        #expect(!steps.contains("cgroup \"") && !steps.contains("pids.max"))
+        let created = try client.run("create", client.id)
+        #expect(created.status == 0)
+        #expect(created.errLines.count == 1 && created.err.contains("linux.resources has no effect"), "\(created.err)")
+        client.globalOptions.removeLast(2)
+        try client.succeed("start", client.id)
+        let pid: pid_t = try #require(try client.state()["pid"]?.integerValue())
+        let isThere = access(client.cgroup, F_OK) == 0
+        #expect(!isThere)
+        #expect(try readText("/proc/\(pid)/cgroup") == (try readText("/proc/self/cgroup")))
+        #expect(try client.status() == "running")
+        #expect(try client.succeed("ps", "--format", "json", client.id) == "[\(pid)]\n")
+        #expect(try client.succeed("exec", client.id, "echo", "here") == "here\n")
+        for words in [
+            ["pause", client.id], ["update", "--pids-limit", "5", client.id], ["events", "--stats", client.id],
+            ["exec", "--cgroup", "x", client.id, "true"],
+        ] {
+            let outcome = try client.spawn(words).finish()
+            #expect(outcome.status != 0 && outcome.err.contains("has no cgroup of its own"), "\(outcome.err)")
+        }
+        try client.succeed("kill", client.id, "KILL")
+        try client.wait(for: "stopped")
+        try client.succeed("delete", client.id)
+        try client.expectNothingLeft()
+    }
 }

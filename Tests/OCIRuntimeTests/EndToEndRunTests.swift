@@ -140,6 +140,37 @@ import Testing
         try client.succeed("delete", "--force", client.id)
         try client.expectNothingLeft()
     }
+
+    /// sd_listen_fds(3): the sockets that are meant for the runtime are the program's, those that are not are nobody's.
+    @Test(.needs(.root), arguments: [true, false]) func theSocketsOfAnActivationArePassedOn(areMeant: Bool) throws {
+        let script = """
+            echo "$LISTEN_FDS $LISTEN_PID $$"; for n in 3 4 5 6; do readlink /proc/self/fd/$n || echo none; done
+            """
+        let client = try Client(["sh", "-c", script])
+        try client.write()
+        for name in ["first", "second", "third"] { try writeFile("", to: "\(client.folder)/\(name)") }
+        // The shell becomes the runtime, so its id is the runtime's.
+        let activation = """
+            export LISTEN_FDS=2 LISTEN_PID=\(areMeant ? "$$" : "1")
+            exec 3<"$0/first" 4<"$0/second" 5<"$0/third" 6<&-; exec "$@"
+            """
+        let outcome = try RunningProgram(
+            ["/bin/busybox", "sh", "-c", activation, client.folder, try builtProgram("bulkhead-oci")]
+                + client.globalOptions + ["run", "--preserve-fds", areMeant ? "1" : "0", client.id],
+            folder: client.folder, directory: client.bundle, environment: ["BULKHEAD_E2E=\(client.id)"]
+        ).finish()
+        #expect(outcome.status == 0, "\(outcome.err)")
+        if areMeant {
+            #expect(outcome.outLines.first == "2 1 1")
+            #expect(
+                outcome.outLines.dropFirst().map { $0.split(separator: "/").last } == [
+                    "first", "second", "third", "none",
+                ])
+        } else {
+            #expect(outcome.outLines == ["  1", "none", "none", "none", "none"])
+        }
+        try client.expectNothingLeft()
+    }
 }
 
 extension Client {

@@ -217,7 +217,23 @@ import Testing
         #expect(SystemCall.number(of: "mseal", on: .x32) == UInt32(0x4000_0000 + 462))
         #expect(SystemCall.number(of: "file_setattr", on: .aarch64) == 469)
         #expect(SystemCall.name(of: 462, on: .aarch64) == "mseal")
-        #expect(SystemCall.number(of: "uretprobe", on: .aarch64) == nil)
+        // As the kernel's own tables have them, up to its newest.
+        for (name, number) in [
+            ("cachestat", 451), ("fchmodat2", 452), ("map_shadow_stack", 453), ("futex_requeue", 456),
+            ("listmount", 458), ("lsm_list_modules", 461), ("removexattrat", 466), ("open_tree_attr", 467),
+            ("file_getattr", 468), ("file_setattr", 469), ("listns", 470), ("rseq_slice_yield", 471),
+        ] as [(String, UInt32)] {
+            #expect(SystemCall.number(of: name, on: .x86_64) == number)
+            #expect(SystemCall.number(of: name, on: .x86) == number)
+            #expect(SystemCall.number(of: name, on: .aarch64) == number)
+        }
+        #expect(SystemCall.number(of: "map_shadow_stack", on: .x32) == nil)
+        for (name, number) in [("uretprobe", 335), ("uprobe", 336)] as [(String, UInt32)] {
+            #expect(SystemCall.number(of: name, on: .x86_64) == number)
+            for other in [SeccompArchitecture.x32, .x86, .aarch64] {
+                #expect(SystemCall.number(of: name, on: other) == nil)
+            }
+        }
         let profile = SeccompProfile(defaultAction: .allow, rules: [SeccompRule(["mseal"], .trap)])
         #expect(try profile.compile().program.simulate(SystemCall("mseal")) == .trap)
     }

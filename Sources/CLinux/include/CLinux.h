@@ -56,6 +56,7 @@ static inline int bh_errno(void) { return errno; }
 static inline int bh_socketpair(int ends[2]) { return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends); }
 static inline int bh_sock_stream(void) { return SOCK_STREAM; }
 static inline int bh_sock_seqpacket(void) { return SOCK_SEQPACKET; }
+static inline int bh_sock_dgram(void) { return SOCK_DGRAM; }
 static inline int bh_unix_socket(int kind) { return socket(AF_UNIX, kind | SOCK_CLOEXEC, 0); }
 static inline int bh_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC); }
 static inline int bh_eventfd(unsigned value) { return eventfd(value, EFD_CLOEXEC | EFD_NONBLOCK); }
@@ -99,6 +100,8 @@ static inline int bh_ioctl_pointer(int descriptor, unsigned long request, void *
     return ioctl(descriptor, request, argument);
 }
 
+// Swift takes neither a macro with a cast nor a variadic function.
+static inline void (*bh_ignored(void))(int) { return SIG_IGN; }
 static inline int bh_fcntl(int descriptor, int command, long argument) { return fcntl(descriptor, command, argument); }
 
 static inline int bh_close_range(unsigned first, unsigned last, unsigned flags) {
@@ -110,15 +113,34 @@ static inline int bh_prlimit(pid_t pid, int resource, uint64_t soft, uint64_t ha
     return (int)syscall(SYS_prlimit64, pid, resource, limit, NULL);
 }
 
+static inline int bh_getrlimit(int resource, uint64_t *soft, uint64_t *hard) {
+    uint64_t limit[2];
+    int result = (int)syscall(SYS_prlimit64, 0, resource, NULL, limit);
+    *soft = limit[0];
+    *hard = limit[1];
+    return result;
+}
+// <asm-generic/resource.h>. <sys/resource.h> with _GNU_SOURCE is another one than that of Swift's module Glibc, and who
+// imports both could not use either.
+enum { BH_RLIMIT_NOFILE = 7 };
+
 static inline long bh_syscall0(long number) { return syscall(number); }
 static inline long bh_syscall3(long number, long a, long b, long c) { return syscall(number, a, b, c); }
 static inline long bh_syscall6(long number, long a, long b, long c, long d, long e, long f) {
     return syscall(number, a, b, c, d, e, f);
 }
 
+// GNU extensions of posix_spawn(3).
+static inline int bh_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
+static inline short bh_spawn_setsid(void) { return POSIX_SPAWN_SETSID; }
+
 // connect(2) or bind(2) of a Unix socket by path; ENAMETOOLONG for a path that an address cannot hold.
 int bh_unix_connect(int socket, const char *path);
 int bh_unix_bind(int socket, const char *path);
+// To a name that is no path; unix(7), abstract.
+int bh_unix_connect_abstract(int socket, const char *name);
 
 // Sends one byte and up to one descriptor; receives the same. CMSG_* are macros Swift does not import.
 int bh_send_descriptor(int socket, const void *bytes, size_t count, int descriptor);

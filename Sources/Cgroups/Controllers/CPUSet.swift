@@ -48,6 +48,8 @@ extension IndexList: LosslessStringConvertible, InterfaceValue {
                 guard group.count == 2, let used = Int(group[0]), let size = Int(group[1]), used > 0, used <= size,
                     size <= highest
                 else { return nil }
+                // Each item can stand for as many ranges as there are indices: a long list of them must not fill memory.
+                guard ranges.count + (last - first) / size <= highest else { return nil }
                 for start in stride(from: first, through: last, by: size) {
                     ranges.append(start...Swift.min(start + used - 1, last))
                 }

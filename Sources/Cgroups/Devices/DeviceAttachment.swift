@@ -9,12 +9,12 @@ extension Cgroup {
     /// - Throws: see ``DeviceProgram/load()``.
     public func apply(devices rules: [DeviceRule], allowsOtherwise: Bool = false) throws(CgroupError) {
         try attach(
-            DeviceProgram(rules, allowsOtherwise: allowsOtherwise), inPlaceOf: devicePrograms().filter(\.isOurs))
+            DeviceProgram(rules, allowsOtherwise: allowsOtherwise), inPlaceOf: devicePrograms().filter { $0.isOurs })
     }
 
     /// Attaches a loaded program in the place of those that this module attached before; `BPF_PROG_ATTACH`.
     public func attach(_ program: borrowing LoadedDeviceProgram) throws(CgroupError) {
-        try attach(program, inPlaceOf: devicePrograms().filter(\.isOurs))
+        try attach(program, inPlaceOf: devicePrograms().filter { $0.isOurs })
     }
 
     func attach(_ program: DeviceProgram, inPlaceOf old: [AttachedDeviceProgram]) throws(CgroupError) {

@@ -93,7 +93,13 @@ extension DeviceRule {
     ///
     /// Asking for nothing is allowed.
     ///
-    /// - Parameter otherwise: what holds where no rule speaks.
+    /// - Parameters:
+    ///   - rules: in order; a later one counts for more.
+    ///   - access: what is asked for.
+    ///   - kind: the device's.
+    ///   - major: the device's major number.
+    ///   - minor: the device's minor number.
+    ///   - otherwise: what holds where no rule speaks.
     public static func allows(
         _ rules: [DeviceRule], _ access: DeviceAccess, to kind: Kind, _ major: UInt32, _ minor: UInt32,
         otherwise: Bool = false

@@ -23,7 +23,7 @@ struct ContainerMaker: ~Copyable {
         self.staysHere = staysHere
         record = Record(
             id: id, bundle: bundle.path, rootfs: bundle.rootfs, created: timestamp(), owner: ownerName(),
-            annotations: bundle.configuration.annotations)
+            annotations: bundle.configuration.annotations, laterHooks: .init(bundle.configuration.hooks))
         #if DEBUG
             steps = StepCounter(options.fault)
         #else
@@ -34,7 +34,11 @@ struct ContainerMaker: ~Copyable {
     consuming func make() throws(ContainerError) -> Creation {
         // All that the document alone can fail at comes before anything is made.
         let limits = try ResourceLimits(configuration.linux.resources ?? .init())
-        record.cgroup = try runtime.cgroupPath(configuration, id: record.id)
+        if runtime.makesCgroups {
+            record.cgroup = try runtime.cgroupPath(configuration, id: record.id)
+        } else if !limits.settings.isEmpty {
+            runtime.warn?("linux.resources has no effect: the container gets no cgroup")
+        }
         // Written down before the cgroup is made: a delete after a crash then knows what is this container's.
         record.cgroupLevels = missingLevels(record.cgroup)
         let held = HeldDescriptors()
@@ -46,6 +50,7 @@ struct ContainerMaker: ~Copyable {
             try refuseOccupiedCgroup()
             try writeState(state)
             if !staysHere { channels.startListener = held.hold(try listen(state)) }
+            if options.managerSocket != nil { channels.notifyDirectory = try makeNotifyDirectory(state) }
             try steps.passed("write the state")
             return try make(in: state, limits: limits, channels: channels)
         } catch {
@@ -86,6 +91,10 @@ struct ContainerMaker: ~Copyable {
             return try UnixSocket.listen(
                 at: UnixSocket.path(StateDirectory.startSocketName, in: state.directory), .messages)
         } catch { throw ContainerError(error) }
+    }
+
+    private func makeNotifyDirectory(_ state: borrowing StateDirectory) throws(ContainerError) -> String {
+        do throws(SystemError) { return try state.makeNotifyDirectory() } catch { throw ContainerError(error) }
     }
 
     private mutating func make(
@@ -143,10 +152,6 @@ struct ContainerMaker: ~Copyable {
         }
     }
 
-    private func launch(_ plan: LaunchPlan) throws(ContainerError) -> LaunchedProcess {
-        do throws(LaunchError) { return try plan.launch() } catch { throw ContainerError(error) }
-    }
-
     /// Answers the process at each point at which it waits, up to where it waits for its start.
     private func accompany(_ launched: borrowing LaunchedProcess) throws(ContainerError) {
         while true {
@@ -157,6 +162,7 @@ struct ContainerMaker: ~Copyable {
             }
             switch progress {
             case .readyToStart, .reached(PlanBuilder.startPoint): return
+            case .reached(PlanBuilder.networkPoint): try configuration.moveNetworkDevices(to: launched.process)
             case .reached(PlanBuilder.hooksPoint): try runRuntimeHooks(launched)
             case .reached(PlanBuilder.listenerPoint):
                 if let listener = descriptor.take() {

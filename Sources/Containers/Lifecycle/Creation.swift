@@ -26,9 +26,14 @@ public struct Creation: ~Copyable {
 
     /// Runs the program of a container that ``Runtime/prepareRun(_:_:)`` made, and the poststart hooks.
     ///
+    /// - Parameter manager: as for ``Container/start(reportingTo:)``.
+    /// - Returns: likewise.
     /// - Throws: what the program could not be run for; the container is then gone.
-    public func start() throws(ContainerError) {
+    @discardableResult
+    public func start(reportingTo manager: String? = nil) throws(ContainerError) -> ReadyNotification? {
+        let readiness: ReadyNotification?
         do throws(ContainerError) {
+            readiness = try container.readiness(reportingTo: manager, pid: pid)
             do throws(SystemError) { try launched.proceed() } catch { throw ContainerError(error) }
             do throws(LaunchError) {
                 guard try launched.next() == .executed else {
@@ -40,6 +45,7 @@ public struct Creation: ~Copyable {
             throw error
         }
         container.runPoststartHooks(configuration, pid: pid)
+        return readiness
     }
 
     /// Waits until the container's first process has ended, and reaps it: for ``Runtime/prepareRun(_:_:)``.

@@ -90,17 +90,21 @@ extension Container {
                 throw ContainerError(.system, "remove cgroup \(quoted(path)): \(Errno.current)")
             }
         }
-        if let configuration = try? configuration(), !configuration.hooks.poststop.isEmpty {
-            var state = State(
-                id: id, status: .stopped, pid: 0, bundle: record.bundle, annotations: record.annotations)
-            state.rootfs = record.rootfs
-            for hook in configuration.hooks.poststop {
+        if record.laterHooks.contains(.poststop) { runPoststopHooks(record) }
+        do throws(SystemError) { try directory.remove() } catch { throw ContainerError(error) }
+    }
+
+    /// A hook that fails, or that is not known any more, keeps no container from being removed.
+    private func runPoststopHooks(_ record: Record) {
+        var state = State(id: id, status: .stopped, pid: 0, bundle: record.bundle, annotations: record.annotations)
+        state.rootfs = record.rootfs
+        do throws(ContainerError) {
+            for hook in try configuration().hooks.poststop {
                 do throws(ContainerError) { try run(hook, "poststop", state: state.json) } catch {
                     runtime.warn?(error.message)
                 }
             }
-        }
-        do throws(SystemError) { try directory.remove() } catch { throw ContainerError(error) }
+        } catch { runtime.warn?("poststop hooks: \(error.message)") }
     }
 }
 

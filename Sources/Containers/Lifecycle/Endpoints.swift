@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Linux
 
@@ -29,7 +30,7 @@ func write(pid: pid_t, to path: String) throws(ContainerError) {
 
 /// Whether the descriptors that the program is to keep, from 3 on, are there.
 func checkOpen(preserved count: Int) throws(ContainerError) {
-    for number in 0..<CInt(clamping: count) where fcntl(number + 3, F_GETFD) < 0 {
+    for number in 0..<CInt(clamping: count) where bh_fcntl(number + 3, F_GETFD, 0) < 0 {
         throw ContainerError(.system, "preserved descriptors: descriptor \(number + 3) is not open")
     }
 }

@@ -62,7 +62,12 @@ extension Container {
         let held = HeldDescriptors()
         var channels = PlanBuilder.Channels()
         if let path = options.consoleSocket { channels.consoleSocket = held.hold(try connect(path, "console socket")) }
-        if let path = record.cgroup { channels.cgroup = held.hold(try cgroupDescriptor(path, options)) }
+        if let path = record.cgroup {
+            channels.cgroup = held.hold(try cgroupDescriptor(path, options))
+        } else if let below = options.cgroup {
+            throw ContainerError(
+                .system, "--cgroup: \(quoted(below)): container \(quoted(id)) has no cgroup of its own")
+        }
         let configuration = try configuration()
         var builder = try PlanBuilder(
             configuration, process: process, joining: record.process?.pid ?? 0, options: options, channels: channels)
@@ -78,10 +83,6 @@ extension Container {
             throw error
         }
         return Execution(launched)
-    }
-
-    private func launch(_ plan: LaunchPlan) throws(ContainerError) -> LaunchedProcess {
-        do throws(LaunchError) { return try plan.launch() } catch { throw ContainerError(error) }
     }
 
     private func accompany(

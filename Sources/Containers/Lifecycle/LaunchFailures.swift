@@ -1,6 +1,10 @@
 import Launch
 import Linux
 
+func launch(_ plan: LaunchPlan) throws(ContainerError) -> LaunchedProcess {
+    do throws(LaunchError) { return try plan.launch() } catch { throw ContainerError(error) }
+}
+
 extension ContainerError {
     /// What a launch failed at, in the words by which clients of runc tell a missing program from a forbidden one.
     init(_ error: LaunchError) {
@@ -13,6 +17,9 @@ extension ContainerError {
         case .execute(let arguments, _): self.init(notExecuted: arguments.first ?? "", error.errno)
         case .hook(let hook): self.init(.hook, "hook \(quoted(hook.path)): \(error.outcome)")
         case .changeDirectory(let path): self.init(.system, "process.cwd: enter \(quoted(path)): \(error.errno)")
+        // Of the files that a plan writes, those of a sysctl are the document's.
+        case .writeFile(_, let path, let text, _) where path.hasPrefix("sys/"):
+            self.init(.system, "linux.sysctl.\(sysctlName(path)): write \(quoted(text)): \(error.errno)")
         case .resourceLimit where error.errno == .notPermitted:
             self.init(.system, "\(error): raising a hard limit needs CAP_SYS_RESOURCE")
         default: self.init(.system, error.description)
@@ -46,6 +53,12 @@ extension ContainerError {
         default: self.init(.system, "exec: \(quoted(name)): \(errno)")
         }
     }
+}
+
+/// The usual name of a sysctl's file below `/proc`. A dot within a part, as in `net/ipv4/conf/eth0.1/forwarding`, is
+/// written as a slash (sysctl(8)).
+private func sysctlName(_ path: String) -> String {
+    String(path.dropFirst("sys/".count).map { $0 == "/" ? "." : $0 == "." ? "/" : $0 })
 }
 
 extension LaunchError {

@@ -6,20 +6,37 @@ import OCI
 extension Container {
     /// Runs the program of a created container.
     ///
+    /// - Parameter manager: the socket of a service manager that waits to hear that the program is ready, as its
+    ///   `$NOTIFY_SOCKET` names it. The container has to be made for that: ``CreateOptions/managerSocket``.
+    /// - Returns: from what the caller hears of it, and passes it on; nil without a manager.
     /// - Throws: what it failed at, in the container's own words; the container is then stopped.
-    public func start() throws(ContainerError) {
+    @discardableResult
+    public func start(reportingTo manager: String? = nil) throws(ContainerError) -> ReadyNotification? {
         let directory = try openLocked()
         let record = try read(directory)
         try require([.created], status(record, directory), to: "start")
         let peer: StartPeer
+        let readiness: ReadyNotification?
         do throws(SystemError) {
+            readiness = try directory.readiness(reportingTo: manager, pid: record.process?.pid ?? 0)
             peer = try StartPeer(
                 connectingTo: UnixSocket.path(StateDirectory.startSocketName, in: directory.directory))
             // From here on the container is no longer created; a second start finds it so.
             directory.removeFile(StateDirectory.startSocketName)
         } catch { throw ContainerError(error, during: "start container \(quoted(id))") }
         do throws(LaunchError) { try peer.start() } catch { throw ContainerError(described: error) }
-        runPoststartHooks(try configuration(), pid: record.process?.pid ?? 0)
+        if record.laterHooks.contains(.poststart) {
+            runPoststartHooks(try configuration(), pid: record.process?.pid ?? 0)
+        }
+        return readiness
+    }
+
+    func readiness(reportingTo manager: String?, pid: pid_t) throws(ContainerError) -> ReadyNotification? {
+        if manager == nil { return nil }
+        let directory = try open()
+        do throws(SystemError) { return try directory.readiness(reportingTo: manager, pid: pid) } catch {
+            throw ContainerError(error)
+        }
     }
 
     /// A poststart hook that fails is the caller's to log, not to fail for: the program runs already.

@@ -11,6 +11,7 @@ extension PlanBuilder {
         plan.append(.propagation(path: "/", flags: recursiveSlave))
         try addRoot()
         for (index, mount) in configuration.mounts.enumerated() { try addMount(mount, index) }
+        try addNotifyDirectory()
         if !hasForeignDevices { addDevices() }
         addWorkingDirectory()
         addHooksBeforeRoot()
@@ -171,8 +172,18 @@ extension PlanBuilder {
         ]
         where options.flags.contains(flag) { parameters.append(.flag(word)) }
         // cgroup v1 words of a `cgroup` mount mean nothing to cgroup2.
-        if type == "cgroup2" { return parameters }
+        if type == "cgroup2" { return parameters + hierarchyFlags }
         return parameters + options.data.map(fileSystemOption)
+    }
+
+    /// How the host's cgroup2 is set up, such as `nsdelegate`. A mount from within the host's cgroup namespace sets all of
+    /// that anew for the whole machine; one from within a namespace of the container's own sets nothing.
+    private var hierarchyFlags: [Operation.FileSystemOption] {
+        if isNew(.cgroup) { return [] }
+        let mounts = (try? MountTable.current())?.mounts ?? []
+        guard let hierarchy = mounts.first(where: { $0.fileSystemType == "cgroup2" }) else { return [] }
+        return hierarchy.superblockOptions.split(separator: ",").map(String.init)
+            .filter { $0 != "rw" && $0 != "ro" }.map(fileSystemOption)
     }
 
     private func fileSystemOption(_ word: String) -> Operation.FileSystemOption {

@@ -5,6 +5,7 @@ import OCI
 
 extension PlanBuilder {
     mutating func addNamespaces() throws(ContainerError) {
+        try refuseHostsOwn()
         try addJoins()
         for namespace in configuration.linux.namespaces where namespace.path == nil {
             // A cgroup namespace's root is the cgroup that its maker is in, and time offsets can be set only before
@@ -23,7 +24,8 @@ extension PlanBuilder {
         if let domainname = configuration.domainname, !domainname.isEmpty { plan.append(.domainname(domainname)) }
         if isNew(.network) { plan.append(.loopbackUp) }
         if !configuration.linux.netDevices.isEmpty {
-            throw ContainerError(.badDocument, "config.json: linux.netDevices: not supported")
+            // Sysctls may name them, and hooks may look at them.
+            plan.append(.synchronize(Self.networkPoint))
         }
         if configuration.linux.intelRdt != nil {
             throw ContainerError(.badDocument, "config.json: linux.intelRdt: not supported")
@@ -31,6 +33,24 @@ extension PlanBuilder {
         for (name, value) in configuration.linux.sysctl.sorted(by: { $0.key < $1.key }) {
             try addSysctl(name, value)
         }
+    }
+
+    /// What a document sets in a namespace has to be the container's own: it would be the host's otherwise.
+    private func refuseHostsOwn() throws(ContainerError) {
+        func require(
+            _ kind: Configuration.Namespace.Kind, _ field: String, unless isEmpty: Bool
+        ) throws(ContainerError) {
+            if isEmpty || has(kind) { return }
+            throw ContainerError(
+                .badDocument, "config.json: \(field): needs a \(kind.rawValue) namespace of the container's own")
+        }
+        let linux = configuration.linux
+        try require(.uts, "hostname", unless: (configuration.hostname ?? "").isEmpty)
+        try require(.uts, "domainname", unless: (configuration.domainname ?? "").isEmpty)
+        try require(.network, "linux.netDevices", unless: linux.netDevices.isEmpty)
+        try require(.user, "linux.uidMappings", unless: linux.uidMappings.isEmpty)
+        try require(.user, "linux.gidMappings", unless: linux.gidMappings.isEmpty)
+        try require(.time, "linux.timeOffsets", unless: linux.timeOffsets == .init())
     }
 
     private mutating func addJoins() throws(ContainerError) {
@@ -100,12 +120,19 @@ extension PlanBuilder {
                     root: proc, path: "self/timens_offsets", text: "\(name) \(offset.secs) \(offset.nanosecs)\n",
                     asOwner: true))
         }
+        // Before Linux 6.3 execve leaves the process itself in the old one, and with it whoever joins the container.
+        let slot = plan.makeSlot()
+        plan.append(
+            .open(path: "self/ns/time_for_children", from: proc, flags: .readOnly, resolve: [], into: slot))
+        plan.append(.join(.time, .slot(slot)))
     }
 
     /// Only what a namespace of the container's own holds may be set: the rest is the host's.
     private mutating func addSysctl(_ name: String, _ value: String) throws(ContainerError) {
-        let path = name.split(separator: name.contains("/") ? "/" : ".", omittingEmptySubsequences: false)
-            .map { name.contains("/") ? String($0) : String($0.map { $0 == "/" ? "." : $0 }) }
+        // The first of the two tells which separates; the other one then stands for itself, or for a dot (sysctl(8)).
+        let isPath = name.first { $0 == "." || $0 == "/" } == "/"
+        let path = name.split(separator: isPath ? "/" : ".", omittingEmptySubsequences: false)
+            .map { isPath ? String($0) : String($0.map { $0 == "/" ? "." : $0 }) }
         guard !path.isEmpty, !path.contains(where: { $0.isEmpty || $0 == ".." || $0 == "." }) else {
             throw ContainerError(.badDocument, "config.json: linux.sysctl: \(quoted(name)) is not the name of a sysctl")
         }

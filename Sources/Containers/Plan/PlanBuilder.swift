@@ -18,6 +18,8 @@ struct PlanBuilder {
     let channels: Channels
     /// Whether this is a further process, of a container that is there.
     let isExec: Bool
+    /// Whether the user namespace of the container that is joined lets nobody change its groups (user_namespaces(7)).
+    let joinsDeniedGroups: Bool
 
     var plan = LaunchPlan()
     let held = HeldDescriptors()
@@ -35,6 +37,8 @@ struct PlanBuilder {
         var startListener: CInt?
         var consoleSocket: CInt?
         var cgroup: CInt?
+        /// The host's directory with the socket of ``ReadyNotification``.
+        var notifyDirectory: String?
     }
 
     /// Where the parent runs its hooks: namespaces and mounts are there, the old root is too.
@@ -43,12 +47,15 @@ struct PlanBuilder {
     static let listenerPoint = SyncPoint(rawValue: 2)
     /// Where a container that is run, not created, waits for its start.
     static let startPoint = SyncPoint(rawValue: 3)
+    /// Where the parent gives the container its network devices: its network namespace is there.
+    static let networkPoint = SyncPoint(rawValue: 4)
 
     init(_ bundle: Bundle, options: CreateOptions, channels: Channels) throws(ContainerError) {
         guard var process = bundle.configuration.process else {
             throw ContainerError(.badDocument, "config.json: process: required to create a container")
         }
         process.env += options.environment
+        if channels.notifyDirectory != nil { Self.addNotifyVariable(to: &process) }
         configuration = bundle.configuration
         self.process = process
         self.bundle = bundle.path
@@ -57,6 +64,7 @@ struct PlanBuilder {
         self.channels = channels
         preservedDescriptors = options.preservedDescriptors
         isExec = false
+        joinsDeniedGroups = false
         proc = .inherited(try Self.openProc(held))
     }
 
@@ -73,6 +81,9 @@ struct PlanBuilder {
         self.channels = channels
         preservedDescriptors = options.preservedDescriptors
         isExec = true
+        joinsDeniedGroups =
+            configuration.linux.namespace(.user) != nil
+            && (try? readText("/proc/\(pid)/setgroups"))?.hasPrefix("deny") == true
         proc = .inherited(try Self.openProc(held))
     }
 
@@ -111,7 +122,12 @@ struct PlanBuilder {
     }
 
     /// Whether the container's namespace of a kind is not the runtime's own.
-    func has(_ kind: Configuration.Namespace.Kind) -> Bool { configuration.linux.namespace(kind) != nil }
+    func has(_ kind: Configuration.Namespace.Kind) -> Bool {
+        guard let namespace = configuration.linux.namespace(kind) else { return false }
+        guard let path = namespace.path else { return true }
+        // A path may lead back to where the runtime is.
+        return !isSameFile(path, "/proc/self/ns/\(kind.fileName)")
+    }
 
     /// Whether a namespace of a kind is made for this container.
     func isNew(_ kind: Configuration.Namespace.Kind) -> Bool {
@@ -123,12 +139,28 @@ struct PlanBuilder {
     var isMapped: Bool { has(.user) }
 }
 
+/// Whether both paths lead to one file; what can't be looked at is another one.
+private func isSameFile(_ one: String, _ other: String) -> Bool {
+    var (first, second) = (stat(), stat())
+    guard stat(one, &first) == 0, stat(other, &second) == 0 else { return false }
+    return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+}
+
 /// A path of the document's, from the bundle where it is relative.
 func absolute(_ path: String, in bundle: String) -> String {
     path.hasPrefix("/") ? path : "\(bundle)/\(path)"
 }
 
 extension Configuration.Namespace.Kind {
+    /// The namespace's name below `/proc/PID/ns`.
+    fileprivate var fileName: String {
+        switch self {
+        case .mount: "mnt"
+        case .network: "net"
+        default: rawValue
+        }
+    }
+
     var flag: NamespaceFlags {
         switch self {
         case .pid: .pid

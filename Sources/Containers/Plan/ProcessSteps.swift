@@ -66,7 +66,9 @@ extension PlanBuilder {
             plan.append(.boundingSet(capabilities.bounding))
             plan.append(.keepCapabilities(true))
         }
-        if plan.identityMaps?.deniesSetgroups != true { plan.append(.groups(process.user.additionalGids)) }
+        if plan.identityMaps?.deniesSetgroups != true && !joinsDeniedGroups {
+            plan.append(.groups(process.user.additionalGids))
+        }
         plan.append(.user(process.user.uid, group: process.user.gid))
         if let capabilities {
             plan.append(.keepCapabilities(false))

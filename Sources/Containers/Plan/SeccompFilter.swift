@@ -14,7 +14,7 @@ struct SeccompFilter {
         do throws(SeccompError) {
             let profile = try SeccompProfile(document)
             let compiled = try profile.compile()
-            words = compiled.program.instructions.map(\.word)
+            words = compiled.program.instructions.map { $0.word }
             asksListener = compiled.program.asksListener
             // A process of one thread has none to synchronize.
             var flags = compiled.flags.subtracting([.synchronizeThreads, .synchronizeThreadsOrFail])

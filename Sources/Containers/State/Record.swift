@@ -17,7 +17,24 @@ struct Record: Equatable {
     var cgroupLevels: Int
     /// Nil until the container is created: a record without one is what a runtime left that died on the way.
     var process: Process?
-    var isPausedByUs = false
+    /// Which hooks are still to run, so that nobody has to read the document to see that there are none.
+    var laterHooks: LaterHooks = .all
+
+    /// Hooks of the document that later commands run.
+    struct LaterHooks: OptionSet {
+        var rawValue: UInt8
+        static let poststart = Self(rawValue: 1)
+        static let poststop = Self(rawValue: 2)
+        static let all: Self = [.poststart, .poststop]
+
+        init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        init(_ hooks: Configuration.Hooks) {
+            self = []
+            if !hooks.poststart.isEmpty { insert(.poststart) }
+            if !hooks.poststop.isEmpty { insert(.poststop) }
+        }
+    }
 
     /// A process as it can be found again: ids are reused, a start time with them is not.
     struct Process: Equatable {
@@ -32,7 +49,7 @@ struct Record: Equatable {
             .init("created", .string(created)), .init("owner", .string(owner)),
             .init(
                 "annotations", .object(annotations.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) })),
-            .init("cgroupLevels", JSON(cgroupLevels)),
+            .init("cgroupLevels", JSON(cgroupLevels)), .init("laterHooks", JSON(laterHooks.rawValue)),
         ]
         if let cgroup { members.append(.init("cgroup", .string(cgroup))) }
         if let process {
@@ -44,7 +61,7 @@ struct Record: Equatable {
 
     init(
         id: String, bundle: String, rootfs: String, created: String, owner: String, annotations: [String: String],
-        cgroup: String? = nil, cgroupLevels: Int = 0, process: Process? = nil
+        cgroup: String? = nil, cgroupLevels: Int = 0, process: Process? = nil, laterHooks: LaterHooks = .all
     ) {
         self.id = id
         self.bundle = bundle
@@ -55,6 +72,7 @@ struct Record: Equatable {
         self.cgroup = cgroup
         self.cgroupLevels = cgroupLevels
         self.process = process
+        self.laterHooks = laterHooks
     }
 
     init(decoding bytes: [UInt8]) throws(DocumentError) {
@@ -71,7 +89,8 @@ struct Record: Equatable {
         self.init(
             id: text("id"), bundle: text("bundle"), rootfs: text("rootfs"), created: text("created"),
             owner: text("owner"), annotations: annotations, cgroup: json["cgroup"]?.stringValue,
-            cgroupLevels: json["cgroupLevels"]?.integerValue() ?? 0, process: process)
+            cgroupLevels: json["cgroupLevels"]?.integerValue() ?? 0, process: process,
+            laterHooks: json["laterHooks"]?.integerValue().map(LaterHooks.init(rawValue:)) ?? .all)
     }
 }
 

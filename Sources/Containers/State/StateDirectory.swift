@@ -81,9 +81,11 @@ struct StateDirectory: ~Copyable {
 
     func removeFile(_ name: String) { _ = unlinkat(directory.rawValue, name, 0) }
 
-    /// Removes the directory with all it holds; there are no directories in it.
+    /// Removes the directory with all it holds; the only directory in it is the one for ``ReadyNotification``.
     func remove() throws(SystemError) {
         let number = directory.rawValue
+        _ = unlinkat(number, "\(Self.notifyName)/\(ReadyNotification.socketName)", 0)
+        _ = unlinkat(number, Self.notifyName, AT_REMOVEDIR)
         for name in try entries() {
             try systemCall("remove \(quoted("\(path)/\(name)"))") { unlinkat(number, name, 0) }
         }

@@ -30,7 +30,7 @@ struct Arguments {
 
     /// - Parameter endsAtFirstArgument: Whether options end where the first other word stands, because what follows it
     ///   belongs to another program.
-    init(_ words: some Sequence<String>, options: [Option], endsAtFirstArgument: Bool = false) throws {
+    init(_ words: some Sequence<String>, options: [Option], endsAtFirstArgument: Bool = false) throws(Failure) {
         var words = words.makeIterator()
         while let word = words.next() {
             if word == "--" {
@@ -45,7 +45,7 @@ struct Arguments {
         }
     }
 
-    private mutating func take(_ word: String, _ options: [Option], next: () -> String?) throws {
+    private mutating func take(_ word: String, _ options: [Option], next: () -> String?) throws(Failure) {
         let isLong = word.hasPrefix("--")
         let body = word.dropFirst(isLong ? 2 : 1)
         let equals = body.firstIndex(of: "=")
@@ -74,7 +74,9 @@ struct Arguments {
         }
     }
 
-    private mutating func add(_ option: Option, _ value: String?, written: String, _ next: () -> String?) throws {
+    private mutating func add(
+        _ option: Option, _ value: String?, written: String, _ next: () -> String?
+    ) throws(Failure) {
         if option.value == nil {
             guard let isOn = truth(value ?? "true") else {
                 throw Failure.usage("option --\(option.name): expected true or false, found \"\(value ?? "")\"")
@@ -103,7 +105,7 @@ struct Arguments {
     }
 
     /// Every value given, in order.
-    func values(_ option: Option) -> [String] { given.filter { $0.option == option }.map(\.value) }
+    func values(_ option: Option) -> [String] { given.filter { $0.option == option }.map { $0.value } }
 
     /// Whether a switch is on.
     func isSet(_ option: Option) -> Bool { self[option] == "true" }

@@ -12,7 +12,7 @@ struct Command {
     /// Whether it looks at its options at all.
     var readsOptions = true
     /// Does it, and gives the exit status.
-    let run: (Arguments, Session) throws -> CInt
+    let run: (Arguments, Session) throws(Failure) -> CInt
 
     /// Every command, in the order in which the help lists them.
     static let names = [
@@ -45,14 +45,14 @@ struct Command {
     }
 
     /// Reads the words after the command's name.
-    func parse(_ words: some Sequence<String>) throws -> Arguments {
+    func parse(_ words: some Sequence<String>) throws(Failure) -> Arguments {
         // What stands after "--" is never an option.
         guard readsOptions else { return try Arguments(["--"] + words, options: []) }
         let parsed: Arguments
         do {
             parsed = try Arguments(words, options: options + [.help], endsAtFirstArgument: endsAtFirstArgument)
-        } catch let failure as Failure {
-            throw Failure.usage("\(name): \(failure)")
+        } catch {
+            throw Failure.usage("\(name): \(error)")
         }
         if parsed.isSet(.help) { return parsed }
         guard arguments.contains(parsed.positional.count) else {

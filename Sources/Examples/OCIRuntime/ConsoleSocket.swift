@@ -9,7 +9,7 @@ struct ConsoleSocket: ~Copyable {
     /// Where the socket is.
     var path: String { "\(directory)/console" }
 
-    init() throws {
+    init() throws(Failure) {
         // A socket's address holds 107 bytes, so the directory's path has to be short; nobody else may enter it.
         let places = [environmentVariable("XDG_RUNTIME_DIR"), "/run", "/tmp"].compactMap { $0 }
         var failure = Errno.noSuchFileOrDirectory
@@ -22,12 +22,12 @@ struct ConsoleSocket: ~Copyable {
             let made = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
             do throws(SystemError) { listener = try UnixSocket.listen(at: "\(made)/console") } catch {
                 rmdir(made)
-                throw error
+                throw Failure("\(error)")
             }
             directory = made
             return
         }
-        throw SystemError("make a directory for the console socket", failure)
+        throw Failure("\(SystemError("make a directory for the console socket", failure))")
     }
 
     deinit {
@@ -36,18 +36,18 @@ struct ConsoleSocket: ~Copyable {
     }
 
     /// The terminal's master, which has been sent by now.
-    func receiveMaster() throws -> Descriptor {
-        let connection = try ready { () throws(SystemError) in try UnixSocket.accept(on: listener) }
+    func receiveMaster() throws(Failure) -> Descriptor {
+        try waitForConnection()
+        let connection = try attemptCall(try UnixSocket.accept(on: listener))
         var master: Descriptor?
-        _ = try UnixSocket.receive(from: connection, descriptor: &master)
+        _ = try attemptCall(try UnixSocket.receive(from: connection, descriptor: &master))
         guard let master = master.take() else { throw Failure("the container's terminal did not arrive") }
         return master
     }
 
-    private func ready(_ accept: () throws(SystemError) -> Descriptor) throws -> Descriptor {
+    private func waitForConnection() throws(Failure) {
         var entry = pollfd(fd: listener.rawValue, events: Int16(POLLIN), revents: 0)
-        let count = try systemCall("poll") { poll(&entry, 1, 5000) }
+        let count = try attemptCall(try systemCall("poll") { poll(&entry, 1, 5000) })
         guard count == 1 else { throw Failure("the container's terminal did not arrive") }
-        return try accept()
     }
 }

@@ -19,7 +19,7 @@ enum ContainerOptions {
         bundle, consoleSocket, pidfdSocket, pidFile, noPivot, noNewKeyring, preserveFDs, explain, trace,
     ]
 
-    static func read(_ arguments: Arguments) throws -> CreateOptions {
+    static func read(_ arguments: Arguments) throws(Failure) -> CreateOptions {
         var options = CreateOptions(bundle: try absolutePath(arguments[bundle] ?? "."))
         options.consoleSocket = arguments[consoleSocket]
         options.pidfdSocket = arguments[pidfdSocket]
@@ -28,6 +28,7 @@ enum ContainerOptions {
         options.noNewKeyring = arguments.isSet(noNewKeyring)
         options.isTraced = arguments.isSet(trace)
         options.preservedDescriptors = try preservedDescriptors(arguments)
+        options.managerSocket = managerSocket
         let passed = activationSockets()
         if passed > 0 {
             options.preservedDescriptors += passed
@@ -36,7 +37,10 @@ enum ContainerOptions {
         return options
     }
 
-    static func preservedDescriptors(_ arguments: Arguments) throws -> Int {
+    // sd_notify(3)
+    static var managerSocket: String? { environmentVariable("NOTIFY_SOCKET") }
+
+    static func preservedDescriptors(_ arguments: Arguments) throws(Failure) -> Int {
         guard let text = arguments[preserveFDs] else { return 0 }
         guard let count = unsigned(text, as: UInt16.self) else {
             throw Failure.usage("option --preserve-fds: expected a number of descriptors, found \"\(text)\"")

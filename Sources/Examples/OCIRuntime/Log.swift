@@ -9,10 +9,20 @@ struct Log {
         case json
     }
 
-    enum Level: Int {
+    enum Level: String, Comparable {
         case error
         case warning
         case debug
+
+        private var rank: Int {
+            switch self {
+            case .error: 0
+            case .warning: 1
+            case .debug: 2
+            }
+        }
+
+        static func < (left: Level, right: Level) -> Bool { left.rank < right.rank }
     }
 
     /// The file of `--log`; nil logs to standard error.
@@ -37,18 +47,18 @@ struct Log {
     }
 
     private func note(_ level: Level, _ message: String) {
-        guard level.rawValue <= self.level.rawValue else { return }
+        guard level <= self.level else { return }
         let message = oneLine(message)
         if path != nil { return append(level, message) }
         complain(
             format == .json
-                ? Self.entry(level, message, .json, time: now()) : "bulkhead-oci: \(level): \(message)\n")
+                ? Self.entry(level, message, .json, time: now()) : "bulkhead-oci: \(level.rawValue): \(message)\n")
     }
 
     // Opened only when there is something to say, so that a start that goes well does not pay for it.
     private func append(_ level: Level, _ message: String) {
         guard let path else { return }
-        do {
+        do throws(SystemError) {
             let file = try Descriptor.open(path, [.writeOnly, .create, .append], mode: 0o600)
             try file.write(Self.entry(level, message, format, time: now()))
         } catch { complain("bulkhead-oci: \(error)\n") }
@@ -58,10 +68,10 @@ struct Log {
     static func entry(_ level: Level, _ message: String, _ format: Format, time: String) -> String {
         switch format {
         case .json:
-            let line: JSON = ["level": .string("\(level)"), "msg": .string(message), "time": .string(time)]
+            let line: JSON = ["level": .string(level.rawValue), "msg": .string(message), "time": .string(time)]
             return line.encoded() + "\n"
         case .text:
-            return "time=\"\(time)\" level=\(level) msg=\(quoted(message))\n"
+            return "time=\"\(time)\" level=\(level.rawValue) msg=\(quoted(message))\n"
         }
     }
 

@@ -28,7 +28,7 @@ enum ProcessOptions {
         ]
     }
 
-    static func execOptions(_ arguments: Arguments) throws -> ExecOptions {
+    static func execOptions(_ arguments: Arguments) throws(Failure) -> ExecOptions {
         var options = ExecOptions()
         options.consoleSocket = arguments[ContainerOptions.consoleSocket]
         options.pidfdSocket = arguments[ContainerOptions.pidfdSocket]
@@ -40,7 +40,7 @@ enum ProcessOptions {
     }
 
     // runc's form is [CONTROLLERS:]PATH; only cgroup v1 has more than one hierarchy.
-    private static func cgroupPath(_ arguments: Arguments) throws -> String? {
+    private static func cgroupPath(_ arguments: Arguments) throws(Failure) -> String? {
         guard let path = arguments[cgroup] else { return nil }
         guard arguments.values(cgroup).count == 1, !path.contains(":") else {
             throw Failure.usage("option --cgroup: cgroup v2 has one hierarchy: give one path, without controllers")
@@ -50,15 +50,15 @@ enum ProcessOptions {
 
     /// The process that the options describe, from a document or from the container's own process.
     static func process(
-        _ arguments: Arguments, containerProcess: () throws -> Configuration.Process?
-    ) throws -> Configuration.Process {
+        _ arguments: Arguments, containerProcess: () throws(ContainerError) -> Configuration.Process?
+    ) throws(Failure) -> Configuration.Process {
         if let path = arguments[process] {
-            let bytes = try readFile(path)
+            let bytes = try attemptCall(try readFile(path))
             do { return try Configuration.Process(json: bytes) } catch { throw Failure("\(path): \(error)") }
         }
         let program = Array(arguments.positional.dropFirst())
         guard !program.isEmpty else { throw Failure.usage("exec: expected a program, or --process") }
-        guard let base = try containerProcess() else {
+        guard let base = try attempt(try containerProcess()) else {
             throw Failure("exec: the container's document has no process to go by: give one with --process")
         }
         return try apply(arguments, to: base, program)
@@ -66,7 +66,7 @@ enum ProcessOptions {
 
     static func apply(
         _ arguments: Arguments, to base: Configuration.Process, _ program: [String]
-    ) throws -> Configuration.Process {
+    ) throws(Failure) -> Configuration.Process {
         var result = base
         result.args = program
         result.terminal = arguments.isSet(tty)
@@ -87,7 +87,7 @@ enum ProcessOptions {
     }
 
     // Of two variables with one name programs disagree which one counts, so there is only ever one.
-    private static func set(_ variable: String, in environment: inout [String]) throws {
+    private static func set(_ variable: String, in environment: inout [String]) throws(Failure) {
         guard let equals = variable.firstIndex(of: "="), equals != variable.startIndex else {
             throw Failure.usage("option --env: expected NAME=VALUE, found \(quoted(variable))")
         }
@@ -96,7 +96,7 @@ enum ProcessOptions {
         environment.append(variable)
     }
 
-    private static func setUser(_ arguments: Arguments, _ result: inout Configuration.Process.User) throws {
+    private static func setUser(_ arguments: Arguments, _ result: inout Configuration.Process.User) throws(Failure) {
         if arguments.isGiven(user) {
             let text = arguments.values(user).last ?? ""
             guard let (uid, gid) = userAndGroup(text) else {

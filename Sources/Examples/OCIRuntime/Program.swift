@@ -1,11 +1,11 @@
-import CSelfSeal
+import CProgram
 import Glibc
 import OCI
 
 /// Runs the program with the words after its name, and gives its exit status.
 func runProgram(_ words: [String]) -> CInt {
     var log = Session.logOfLastResort(words)
-    do {
+    do throws(Failure) {
         let global = try Arguments(words, options: Session.options, endsAtFirstArgument: true)
         if global.isSet(Session.version) {
             try output("bulkhead-oci version \(version)\nspec: \(Configuration.specificationVersion)\n")
@@ -32,12 +32,12 @@ func runProgram(_ words: [String]) -> CInt {
         return try command.run(arguments, session)
     } catch {
         log.error("\(error)")
-        return (error as? Failure)?.status ?? 1
+        return error.status
     }
 }
 
 // `help`, `help COMMAND`, `--help COMMAND`.
-private func helpText(_ words: [String]) throws -> String {
+private func helpText(_ words: [String]) throws(Failure) -> String {
     guard let name = words.first(where: { $0 != "help" }) else { return programHelp }
     guard let command = Command.named(name) else { throw Failure.usage("unknown command \"\(name)\"") }
     return command.help

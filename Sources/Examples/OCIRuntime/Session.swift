@@ -7,6 +7,7 @@ struct Session {
     /// `--root`
     var root: String?
     var systemdCgroupNames = false
+    var makesCgroups = true
 
     static let root = Option("root", value: "DIR", "where containers' states are kept")
     static let log = Option("log", value: "FILE", "log to this file instead of standard error")
@@ -14,7 +15,8 @@ struct Session {
     static let logLevel = Option("log-level", value: "LEVEL", "error, warning (default) or debug")
     static let debug = Option("debug", "log more; the same as --log-level debug")
     static let systemdCgroup = Option("systemd-cgroup", "read cgroup paths as slice:prefix:name")
-    static let cgroupManager = Option("cgroup-manager", value: "NAME", "cgroupfs (default) or systemd, for its naming")
+    static let cgroupManager = Option(
+        "cgroup-manager", value: "NAME", "cgroupfs (default), systemd, for its naming, or disabled: no cgroups")
     static let rootless = Option("rootless", value: "MODE", "auto, true or false; accepted for callers of runc")
     static let criu = Option("criu", value: "PATH", "accepted for callers of older runc")
     static let version = Option("version", short: "v", "show the version")
@@ -25,15 +27,14 @@ struct Session {
         ]
     }
 
-    init(_ arguments: Arguments) throws {
+    init(_ arguments: Arguments) throws(Failure) {
         root = arguments[Self.root]
         try readLogOptions(arguments)
         systemdCgroupNames = arguments.isSet(Self.systemdCgroup)
         switch arguments[Self.cgroupManager] {
         case nil, "cgroupfs": break
         case "systemd": systemdCgroupNames = true
-        case "disabled":
-            throw Failure("--cgroup-manager=disabled is not supported: every container gets a cgroup of its own")
+        case "disabled": makesCgroups = false
         case let other?: throw Failure.usage("option --cgroup-manager: unknown manager \"\(other)\"")
         }
         switch arguments[Self.rootless] {
@@ -42,7 +43,7 @@ struct Session {
         }
     }
 
-    private mutating func readLogOptions(_ arguments: Arguments) throws {
+    private mutating func readLogOptions(_ arguments: Arguments) throws(Failure) {
         log.path = arguments[Self.log].map { $0.hasPrefix("file:") ? String($0.dropFirst(5)) : $0 }
         if let name = arguments[Self.logFormat] {
             guard let format = Log.Format(rawValue: name) else {
@@ -74,14 +75,20 @@ struct Session {
         return log
     }
 
-    func runtime() throws -> Runtime {
+    func container(_ id: String) throws(Failure) -> Container {
+        let runtime = try runtime()
+        return try attempt(try runtime.container(id))
+    }
+
+    func runtime() throws(Failure) -> Runtime {
         var runtime = Runtime(stateRoot: try stateRoot())
         runtime.systemdCgroupNames = systemdCgroupNames
+        runtime.makesCgroups = makesCgroups
         runtime.warn = { [log] in log.warning($0) }
         return runtime
     }
 
-    private func stateRoot() throws -> String {
+    private func stateRoot() throws(Failure) -> String {
         if let root { return try absolutePath(root) }
         if geteuid() == 0 { return "/run/bulkhead" }
         guard let directory = environmentVariable("XDG_RUNTIME_DIR"), directory.hasPrefix("/") else {
@@ -98,7 +105,7 @@ func environmentVariable(_ name: String) -> String? {
 }
 
 /// The path from `/`, links left as they are.
-func absolutePath(_ path: String) throws -> String {
+func absolutePath(_ path: String) throws(Failure) -> String {
     if path.hasPrefix("/") { return path }
     guard let buffer = getcwd(nil, 0) else {
         throw Failure("the current directory is gone: give absolute paths")

@@ -104,10 +104,13 @@ private func blockDocument(_ statistics: Statistics) -> JSON {
         (
             "ioServiceBytesRecursive",
             entries([
-                ("Read", \.readBytes), ("Write", \.writtenBytes), ("Discard", \.discardedBytes),
+                ("Read", { $0.readBytes }), ("Write", { $0.writtenBytes }), ("Discard", { $0.discardedBytes }),
             ])
         ),
-        ("ioServicedRecursive", entries([("Read", \.reads), ("Write", \.writes), ("Discard", \.discards)])),
+        (
+            "ioServicedRecursive",
+            entries([("Read", { $0.reads }), ("Write", { $0.writes }), ("Discard", { $0.discards })])
+        ),
         ("psi", pressureDocument(statistics.ioPressure)),
     ])
 }

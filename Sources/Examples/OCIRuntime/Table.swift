@@ -2,7 +2,7 @@
 func alignedColumns(
     _ rows: [[String]], indentation: Int = 0, minimumWidth: Int = 0, padding: Int
 ) -> String {
-    let count = rows.map(\.count).max() ?? 0
+    let count = rows.map { $0.count }.max() ?? 0
     let widths = (0..<count).map { column in
         rows.reduce(minimumWidth) { width, row in
             column < row.count ? max(width, row[column].count + padding) : width

@@ -25,9 +25,11 @@ final class TerminalRelay {
     private static let chunk = 4096
 
     /// - Returns: nil without a terminal.
-    convenience init?(master: consuming Descriptor?) throws(SystemError) {
+    static func make(master: consuming Descriptor?) throws(Failure) -> TerminalRelay? {
         guard let master else { return nil }
-        try self.init(master: master, input: STDIN_FILENO, output: STDOUT_FILENO)
+        do throws(SystemError) {
+            return try TerminalRelay(master: master, input: STDIN_FILENO, output: STDOUT_FILENO)
+        } catch { throw Failure("\(error)") }
     }
 
     init(
@@ -38,8 +40,8 @@ final class TerminalRelay {
         self.input = input
         self.output = output
         let terminal = [input, output, STDERR_FILENO].first { isatty($0) == 1 }
-        host = if let terminal { try duplicate(terminal) } else { nil }
-        raw = isatty(input) == 1 ? try RawTerminal(try duplicate(input)) : nil
+        host = if let terminal { try .duplicate(of: terminal, from: 3) } else { nil }
+        raw = isatty(input) == 1 ? try RawTerminal(try .duplicate(of: input, from: 3)) : nil
         copySize()
     }
 
@@ -149,8 +151,4 @@ final class TerminalRelay {
         let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, min($0.count, Self.chunk)) }
         return count < 0 ? nil : count
     }
-}
-
-private func duplicate(_ descriptor: CInt) throws(SystemError) -> Descriptor {
-    Descriptor(owning: try systemCall("duplicate descriptor \(descriptor)") { fcntl(descriptor, F_DUPFD_CLOEXEC, 3) })
 }

@@ -72,7 +72,7 @@ func userAndGroup(_ text: String) -> (uid: UInt32, gid: UInt32?)? {
 
 extension Arguments {
     /// A whole number that an option gives.
-    func number<T: FixedWidthInteger>(_ option: Option, as type: T.Type = T.self) throws -> T? {
+    func number<T: FixedWidthInteger>(_ option: Option, as type: T.Type = T.self) throws(Failure) -> T? {
         guard let text = self[option] else { return nil }
         guard let number = T(text) else {
             throw Failure.usage("option --\(option.name): expected an integer, found \"\(text)\"")
@@ -81,7 +81,7 @@ extension Arguments {
     }
 
     /// A number of bytes that an option gives.
-    func memorySize(_ option: Option) throws -> Int64? {
+    func memorySize(_ option: Option) throws(Failure) -> Int64? {
         guard let text = self[option] else { return nil }
         guard let bytes = bulkhead_oci.memorySize(text) else {
             throw Failure.usage("option --\(option.name): expected bytes such as 512m, or -1, found \"\(text)\"")

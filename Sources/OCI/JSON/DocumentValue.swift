@@ -46,7 +46,7 @@ extension Array: DocumentValue where Element: DocumentValue {
     package init(_ element: DocumentElement) throws(DocumentError) {
         self = try element.elements { (element) throws(DocumentError) in try Element(element) }
     }
-    package var json: JSON { .array(map(\.json)) }
+    package var json: JSON { .array(map { $0.json }) }
 }
 
 extension Dictionary: DocumentValue where Key == String, Value: DocumentValue {
@@ -73,7 +73,7 @@ package protocol DocumentName: DocumentValue, RawRepresentable<String>, CaseIter
 extension DocumentName {
     package init(_ element: DocumentElement) throws(DocumentError) {
         guard let name = Self(rawValue: try element.string()) else {
-            let names = Self.allCases.map(\.rawValue)
+            let names = Self.allCases.map { $0.rawValue }
             let list = names.count <= 10 ? " (\(names.joined(separator: ", ")))" : ""
             throw element.mismatch("\(Self.noun)\(list)")
         }

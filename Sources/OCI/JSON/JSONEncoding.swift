@@ -32,7 +32,7 @@ private struct JSONWriter {
             // The standard library prints 64 bits much faster than 128.
             let text = Int64(exactly: value)?.description ?? UInt64(exactly: value)?.description ?? value.description
             bytes.append(contentsOf: text.utf8)
-        case .real(let value): bytes.append(contentsOf: (value.isFinite ? value.description : "null").utf8)
+        case .real(let value): bytes.append(contentsOf: text(of: value).utf8)
         case .string(let value): write(string: value)
         case .array(let elements):
             write(open: "[", close: "]", elements) { writer, element in writer.write(element) }
@@ -43,6 +43,13 @@ private struct JSONWriter {
                 writer.write(member.value)
             }
         }
+    }
+
+    private func text(of value: Double) -> String {
+        if value.isNaN { return "null" }
+        // A number that a document wrote beyond what a double holds: it must not become another kind of value.
+        if value.isInfinite { return value < 0 ? "-1e999" : "1e999" }
+        return value.description
     }
 
     private mutating func write<T>(

@@ -11,13 +11,13 @@ extension Command {
         return Command(
             name: "events", summary: "Show a container's statistics and when it runs out of memory.", usage: "ID",
             options: [stats, interval], arguments: 1...1
-        ) { arguments, session in
+        ) { arguments, session throws(Failure) in
             let text = arguments[interval] ?? "5s"
             guard let milliseconds = milliseconds(text), milliseconds > 0 else {
                 throw Failure.usage("option --interval: expected a time such as 5s, found \(quoted(text))")
             }
-            let container = try session.runtime().container(arguments.positional[0])
-            guard try container.state().status != .stopped else {
+            let container = try session.container(arguments.positional[0])
+            guard try attempt(try container.state()).status != .stopped else {
                 throw Failure("container \(quoted(container.id)) is not running")
             }
             if arguments.isSet(stats) {
@@ -29,18 +29,18 @@ extension Command {
         }
     }
 
-    private static func outputStatistics(_ container: Container) throws {
-        let data = statisticsDocument(try container.statistics())
+    private static func outputStatistics(_ container: Container) throws(Failure) {
+        let data = statisticsDocument(try attempt(try container.statistics()))
         try output(eventDocument("stats", container.id, data).encoded() + "\n")
     }
 
     // Ends when the container has no process left.
-    private static func watch(_ container: Container, every interval: Int64) throws {
+    private static func watch(_ container: Container, every interval: Int64) throws(Failure) {
         // The library's loan of the cgroup carries its own errors only, so any other is taken out by hand.
-        var failure: (any Error)?
-        try container.withCgroup { cgroup throws(CgroupError) in
+        var failure: Failure?
+        let follow = { (cgroup: borrowing Cgroup) throws(CgroupError) in
             var watch = try MemoryWatch(cgroup, interval: interval)
-            do {
+            do throws(Failure) {
                 while let event = try watch.next() {
                     switch event {
                     case .tick: try outputStatistics(container)
@@ -49,6 +49,7 @@ extension Command {
                 }
             } catch { failure = error }
         }
+        try attempt(try container.withCgroup(follow))
         if let failure { throw failure }
     }
 }
@@ -78,7 +79,7 @@ private struct MemoryWatch: ~Copyable {
     }
 
     /// The next event; nil when the last process has ended.
-    mutating func next() throws -> Event? {
+    mutating func next() throws(Failure) -> Event? {
         while true {
             let count = try currentKills()
             if count > kills {
@@ -95,7 +96,7 @@ private struct MemoryWatch: ~Copyable {
         }
     }
 
-    private func wait(_ milliseconds: Int64) throws {
+    private func wait(_ milliseconds: Int64) throws(Failure) {
         var entries = [pollfd(fd: population.descriptor.rawValue, events: Int16(POLLPRI), revents: 0)]
         switch memory {
         case .some(let watch):
@@ -103,10 +104,10 @@ private struct MemoryWatch: ~Copyable {
         case .none: break
         }
         let timeout = CInt(min(milliseconds, Int64(CInt.max)))
-        try systemCall("poll") { poll(&entries, nfds_t(entries.count), timeout) }
+        _ = try attemptCall(try systemCall("poll") { poll(&entries, nfds_t(entries.count), timeout) })
     }
 
-    private func currentKills() throws(CgroupError) -> UInt64 {
+    private func currentKills() throws(Failure) -> UInt64 {
         do throws(CgroupError) {
             switch memory {
             case .some(let watch): return try watch.read()["oom_kill"] ?? 0
@@ -114,14 +115,14 @@ private struct MemoryWatch: ~Copyable {
             }
         } catch {
             if error.cause == .kernel(.noSuchDevice) { return kills }
-            throw error
+            throw Failure("\(error)")
         }
     }
 
-    private func isPopulated() throws(CgroupError) -> Bool {
+    private func isPopulated() throws(Failure) -> Bool {
         do throws(CgroupError) { return try population.read()["populated"] == 1 } catch {
             if error.cause == .kernel(.noSuchDevice) { return false }
-            throw error
+            throw Failure("\(error)")
         }
     }
 

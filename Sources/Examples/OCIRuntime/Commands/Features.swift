@@ -8,7 +8,7 @@ extension Command {
     static var features: Command {
         Command(
             name: "features", summary: "Show what this runtime can do.", usage: "", options: [], arguments: 0...0
-        ) { _, _ in
+        ) { _, _ throws(Failure) in
             try output(runtimeFeatures().json.encoded(indentation: "    ") + "\n")
             return 0
         }
@@ -26,8 +26,8 @@ func runtimeFeatures() -> Features {
     features.potentiallyUnsafeConfigAnnotations = []
 
     var linux = Features.LinuxSection()
-    linux.namespaces = Configuration.Namespace.Kind.allCases.map(\.rawValue)
-    linux.capabilities = Capability.allKnown.map(\.description)
+    linux.namespaces = Configuration.Namespace.Kind.allCases.map { $0.rawValue }
+    linux.capabilities = Capability.allKnown.map { $0.description }
     linux.cgroup = cgroupFeatures()
     linux.seccomp = seccompFeatures()
     linux.apparmor = .init(enabled: true)
@@ -35,11 +35,11 @@ func runtimeFeatures() -> Features {
     linux.intelRdt = .init()
     linux.intelRdt?.enabled = false
     linux.memoryPolicy = .init()
-    linux.memoryPolicy?.modes = Configuration.MemoryPolicy.Mode.allCases.map(\.rawValue)
-    linux.memoryPolicy?.flags = Configuration.MemoryPolicy.Flag.allCases.map(\.rawValue)
+    linux.memoryPolicy?.modes = Configuration.MemoryPolicy.Mode.allCases.map { $0.rawValue }
+    linux.memoryPolicy?.flags = Configuration.MemoryPolicy.Flag.allCases.map { $0.rawValue }
     linux.mountExtensions = .init()
     linux.mountExtensions?.idmap = .init(enabled: true)
-    linux.netDevices = .init(enabled: false)
+    linux.netDevices = .init(enabled: true)
     features.linux = linux
     return features
 }
@@ -58,13 +58,13 @@ private func cgroupFeatures() -> Features.Cgroup {
 private func seccompFeatures() -> Features.Seccomp {
     var seccomp = Features.Seccomp()
     seccomp.enabled = true
-    seccomp.actions = Configuration.Seccomp.Action.allCases.map(\.rawValue)
-    seccomp.operators = Configuration.Seccomp.Operator.allCases.map(\.rawValue)
+    seccomp.actions = Configuration.Seccomp.Action.allCases.map { $0.rawValue }
+    seccomp.operators = Configuration.Seccomp.Operator.allCases.map { $0.rawValue }
     // What the linked library knows: an older one lacks the newest.
     seccomp.archs = SeccompArchitecture.allNames.filter {
         (try? SeccompArchitecture(name: $0))?.isKnownToLibrary == true
     }
-    let flags = Configuration.Seccomp.Flag.allCases.map(\.rawValue)
+    let flags = Configuration.Seccomp.Flag.allCases.map { $0.rawValue }
     seccomp.knownFlags = flags
     seccomp.supportedFlags = flags
     return seccomp

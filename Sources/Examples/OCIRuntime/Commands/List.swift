@@ -7,9 +7,10 @@ extension Command {
         let quiet = Option("quiet", short: "q", "show the ids only")
         return Command(
             name: "list", summary: "List the containers.", usage: "", options: [format, quiet], arguments: 0...0
-        ) { arguments, session in
+        ) { arguments, session throws(Failure) in
             let format = try listingFormat(arguments[format])
-            let containers = try session.runtime().containers()
+            let runtime = try session.runtime()
+            let containers = try attempt(try runtime.containers())
             if arguments.isSet(quiet) {
                 try output(containers.map { "\($0.id)\n" }.joined())
                 return 0
@@ -36,7 +37,7 @@ enum ListingFormat: String {
     case json
 }
 
-func listingFormat(_ name: String?) throws -> ListingFormat {
+func listingFormat(_ name: String?) throws(Failure) -> ListingFormat {
     guard let format = ListingFormat(rawValue: name ?? "table") else {
         throw Failure.usage("option --format: expected table or json, found \"\(name ?? "")\"")
     }

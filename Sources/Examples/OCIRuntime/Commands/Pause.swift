@@ -1,9 +1,12 @@
+import Containers
+
 extension Command {
     static var pause: Command {
         Command(
             name: "pause", summary: "Freeze a container's processes.", usage: "ID", options: [], arguments: 1...1
-        ) { arguments, session in
-            try session.runtime().container(arguments.positional[0]).pause()
+        ) { arguments, session throws(Failure) in
+            let container = try session.container(arguments.positional[0])
+            try attempt(try container.pause())
             return 0
         }
     }

@@ -1,3 +1,5 @@
+import Containers
+import Glibc
 import OCI
 
 extension Command {
@@ -6,9 +8,10 @@ extension Command {
         return Command(
             name: "ps", summary: "List a container's processes; options after the ID are ps(1)'s (default: -ef).",
             usage: "ID [PS-OPTIONS]", options: [format], arguments: 1...Int.max, endsAtFirstArgument: true
-        ) { arguments, session in
+        ) { arguments, session throws(Failure) in
             let format = try listingFormat(arguments[format])
-            let pids = try session.runtime().container(arguments.positional[0]).processes()
+            let container = try session.container(arguments.positional[0])
+            let pids = try attempt(try container.processes())
             switch format {
             case .json: try output(JSON.array(pids.map { JSON($0) }).encoded() + "\n")
             case .table:
@@ -22,14 +25,14 @@ extension Command {
 }
 
 /// The header of ps(1)'s output, and its rows about these processes.
-func processTable(_ listing: String, _ pids: Set<Int32>) throws -> String {
+func processTable(_ listing: String, _ pids: Set<Int32>) throws(Failure) -> String {
     let lines = listing.split(separator: "\n")
     guard let header = lines.first,
-        let column = header.split(whereSeparator: \.isWhitespace).firstIndex(of: "PID")
+        let column = header.split(whereSeparator: { $0.isWhitespace }).firstIndex(of: "PID")
     else { throw Failure("ps: its output has no PID column") }
     var text = "\(header)\n"
     for line in lines.dropFirst() {
-        let fields = line.split(whereSeparator: \.isWhitespace)
+        let fields = line.split(whereSeparator: { $0.isWhitespace })
         if column < fields.count, let pid = Int32(fields[column]), pids.contains(pid) { text += "\(line)\n" }
     }
     return text

@@ -1,5 +1,6 @@
 import Containers
 import Linux
+import OCI
 
 extension Command {
     static var run: Command {
@@ -9,56 +10,61 @@ extension Command {
         return Command(
             name: "run", summary: "Make a container, run its program, and remove it.", usage: "ID",
             options: ContainerOptions.all + [detach, keep, noSubreaper], arguments: 1...1
-        ) { arguments, session in
+        ) { arguments, session throws(Failure) in
             let options = try ContainerOptions.read(arguments)
             let (runtime, id) = (try session.runtime(), arguments.positional[0])
             if arguments.isSet(ContainerOptions.explain) { return try explain(runtime, id, options) }
             if arguments.isSet(detach) {
-                try start(try runtime.prepareRun(id, options), options)
+                try session.log.waitFor(try start(try attempt(try runtime.prepareRun(id, options)), options))
                 return 0
             }
             return try runHere(runtime, id, options, keeps: arguments.isSet(keep), session.log)
         }
     }
 
-    private static func start(_ creation: borrowing Creation, _ options: CreateOptions) throws {
-        try creation.start()
+    private static func start(
+        _ creation: borrowing Creation, _ options: CreateOptions
+    ) throws(Failure) -> ReadyNotification? {
+        let readiness = try attempt(try creation.start(reportingTo: options.managerSocket))
         if options.isTraced { complain(traceReport(creation.times())) }
+        return readiness
     }
 
     private static func runHere(
         _ runtime: Runtime, _ id: String, _ options: CreateOptions, keeps: Bool, _ log: Log
-    ) throws -> CInt {
+    ) throws(Failure) -> CInt {
         guard options.consoleSocket == nil else {
             throw Failure.usage("run: a console socket takes --detach: in the foreground the terminal stays here")
         }
         var options = options
-        let terminal = try options.load().process?.terminal == true
-        let foreground = try Foreground()
+        let terminal = try attempt(try options.load()).process?.terminal == true
+        let foreground = try attemptCall(try Foreground())
         var socket = terminal ? try ConsoleSocket() : nil
         options.consoleSocket = socket?.path
-        let creation = try runtime.prepareRun(id, options)
-        do {
-            let relay = try TerminalRelay(master: try socket?.receiveMaster())
+        let creation = try attempt(try runtime.prepareRun(id, options))
+        do throws(Failure) {
+            let relay = try TerminalRelay.make(master: try socket?.receiveMaster())
             socket = nil
-            try start(creation, options)
-            let status = try attend(foreground, creation, relay)
-            if !keeps { try runtime.delete(id, force: true) }
+            let readiness = try start(creation, options)
+            let status = try attend(foreground, creation, relay, readiness)
+            log.warnOf(readiness)
+            if !keeps { try attempt(try runtime.delete(id, force: true)) }
             return status.shellCode
         } catch {
             // Whatever failed, nothing of the container stays.
-            do { try runtime.delete(id, force: true) } catch { log.warning("\(error)") }
+            do throws(ContainerError) { try runtime.delete(id, force: true) } catch { log.warning("\(error)") }
             throw error
         }
     }
 
     private static func attend(
-        _ foreground: borrowing Foreground, _ creation: borrowing Creation, _ relay: TerminalRelay?
-    ) throws -> ExitStatus {
+        _ foreground: borrowing Foreground, _ creation: borrowing Creation, _ relay: TerminalRelay?,
+        _ readiness: ReadyNotification?
+    ) throws(Failure) -> ExitStatus {
         let result = creation.withProcess { process in
-            Result { () throws(SystemError) in try foreground.attend(process, relay) }
+            Result { () throws(SystemError) in try foreground.attend(process, relay, readiness) }
         }
-        try result.get()
-        return try creation.wait()
+        try attemptCall(try result.get())
+        return try attempt(try creation.wait())
     }
 }

@@ -8,7 +8,7 @@ extension Command {
         return Command(
             name: "spec", summary: "Write a config.json to start from.", usage: "",
             options: [ContainerOptions.bundle, rootless], arguments: 0...0
-        ) { arguments, _ in
+        ) { arguments, _ throws(Failure) in
             let path = (arguments[ContainerOptions.bundle].map { "\($0)/" } ?? "") + "config.json"
             let document =
                 arguments.isSet(rootless)
@@ -18,7 +18,7 @@ extension Command {
                 try file.write(document.json.encodedBytes(indentation: "\t") + Array("\n".utf8))
             } catch {
                 if error.errno == .fileExists { throw Failure("\(path) exists: remove it first") }
-                throw error
+                throw Failure("\(error)")
             }
             return 0
         }

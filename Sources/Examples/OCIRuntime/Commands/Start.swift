@@ -1,10 +1,14 @@
+import Containers
+
 extension Command {
     static var start: Command {
         Command(
             name: "start", summary: "Run the program of a created container.", usage: "ID", options: [],
             arguments: 1...1
-        ) { arguments, session in
-            try session.runtime().container(arguments.positional[0]).start()
+        ) { arguments, session throws(Failure) in
+            let container = try session.container(arguments.positional[0])
+            let readiness = try attempt(try container.start(reportingTo: ContainerOptions.managerSocket))
+            try session.log.waitFor(readiness)
             return 0
         }
     }

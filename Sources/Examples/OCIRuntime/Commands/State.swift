@@ -1,11 +1,13 @@
+import Containers
 import OCI
 
 extension Command {
     static var state: Command {
         Command(
             name: "state", summary: "Show a container's state.", usage: "ID", options: [], arguments: 1...1
-        ) { arguments, session in
-            let state = try session.runtime().container(arguments.positional[0]).state()
+        ) { arguments, session throws(Failure) in
+            let container = try session.container(arguments.positional[0])
+            let state = try attempt(try container.state())
             try output(stateDocument(state).encoded(indentation: "  ") + "\n")
             return 0
         }

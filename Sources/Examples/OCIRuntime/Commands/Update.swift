@@ -1,3 +1,4 @@
+import Containers
 import Glibc
 import Linux
 import OCI
@@ -7,7 +8,7 @@ extension Command {
         Command(
             name: "update", summary: "Change a container's limits.", usage: "ID", options: UpdateOptions.all,
             arguments: 1...1
-        ) { arguments, session in
+        ) { arguments, session throws(Failure) in
             let resources: Configuration.Resources
             if let path = arguments[UpdateOptions.resources] {
                 resources = try readResources(path)
@@ -17,19 +18,20 @@ extension Command {
                     session.log.warning("update: --\(option.name) has no effect: cgroup v2 has no such limit")
                 }
             }
-            try session.runtime().container(arguments.positional[0]).update(resources)
+            let container = try session.container(arguments.positional[0])
+            try attempt(try container.update(resources))
             return 0
         }
     }
 
-    private static func readResources(_ path: String) throws -> Configuration.Resources {
+    private static func readResources(_ path: String) throws(Failure) -> Configuration.Resources {
         let bytes: [UInt8]
         if path == "-" {
             // Descriptor 0 itself: /dev/stdin may not be there. The copy keeps the original open.
-            let input = Descriptor(owning: try systemCall("duplicate descriptor 0") { fcntl(0, F_DUPFD_CLOEXEC, 3) })
-            bytes = try input.readToEnd()
+            let input = try attemptCall(try Descriptor.duplicate(of: STDIN_FILENO, from: 3))
+            bytes = try attemptCall(try input.readToEnd())
         } else {
-            bytes = try readFile(path)
+            bytes = try attemptCall(try readFile(path))
         }
         do { return try Configuration.Resources(json: bytes) } catch { throw Failure("update: resources: \(error)") }
     }
@@ -70,7 +72,7 @@ enum UpdateOptions {
         ] + ignored
     }
 
-    static func read(_ arguments: Arguments) throws -> Configuration.Resources {
+    static func read(_ arguments: Arguments) throws(Failure) -> Configuration.Resources {
         for option in [l3CacheSchema, memBWSchema] where arguments[option] != nil {
             throw Failure("update: --\(option.name) is not supported: resctrl groups can't be changed")
         }
@@ -88,7 +90,7 @@ enum UpdateOptions {
         return resources
     }
 
-    private static func memory(_ arguments: Arguments) throws -> Configuration.Resources.Memory? {
+    private static func memory(_ arguments: Arguments) throws(Failure) -> Configuration.Resources.Memory? {
         var limits = Configuration.Resources.Memory()
         limits.limit = try arguments.memorySize(memory)
         limits.reservation = try arguments.memorySize(memoryReservation)
@@ -98,7 +100,7 @@ enum UpdateOptions {
         return limits == .init() ? nil : limits
     }
 
-    private static func cpu(_ arguments: Arguments) throws -> Configuration.Resources.CPU? {
+    private static func cpu(_ arguments: Arguments) throws(Failure) -> Configuration.Resources.CPU? {
         var limits = Configuration.Resources.CPU()
         limits.period = try arguments.number(cpuPeriod)
         limits.quota = try arguments.number(cpuQuota)

@@ -1,0 +1,43 @@
+/// What a request asks the monitor to do.
+enum Action: Hashable {
+    // At any time.
+    case describeInstance
+    case describeVersion
+    case describeMachine
+    case describeAll
+    case describeBalloon
+
+    // Before the start.
+    case setBootSource(BootSource)
+    case changeMachine(MachineSettings.Update)
+    case setDrive(Drive)
+    case setNetwork(NetworkInterface)
+    case setVsock(VsockDevice)
+    case setBalloon(BalloonDevice)
+    case setEntropy(EntropyDevice)
+    case setSerial(SerialDevice)
+    case setLogger(LoggerSettings)
+    case setMetrics(MetricsSettings)
+    case setProcessors
+    case loadSnapshot(SnapshotLoading)
+    case start
+
+    // While it runs.
+    case flushMetrics
+    case pressControlAltDelete
+    case pause
+    case resume
+    case createSnapshot(SnapshotCreation)
+    case changeDrive(Drive.Update)
+    case changeNetwork(NetworkInterface.Update)
+    case changeBalloon(amount: UInt32)
+    case changeStatistics(interval: UInt16)
+    case describeStatistics
+    case startHinting(acknowledges: Bool)
+    case stopHinting
+    case describeHinting
+    case unplug(String)
+
+    /// Part of Firecracker's API, and not of this monitor.
+    case missing(String)
+}

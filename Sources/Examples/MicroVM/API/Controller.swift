@@ -1,0 +1,47 @@
+import Machines
+
+/// The one controller at a time: of a machine to be, then of one that was started.
+final class Controller {
+    private enum Phase {
+        case preboot(PrebootController)
+        case running(RuntimeController)
+    }
+
+    private var phase: Phase
+    private let start: (Resources) throws(Fault) -> RuntimeController
+
+    /// - Parameter start: makes the machine and lets it run.
+    init(_ preboot: PrebootController, start: @escaping (Resources) throws(Fault) -> RuntimeController) {
+        phase = .preboot(preboot)
+        self.start = start
+    }
+
+    /// The machine, once it was started.
+    var machine: Machine? {
+        if case .running(let controller) = phase { controller.machine } else { nil }
+    }
+
+    func perform(_ action: Action) throws(Fault) -> Answer {
+        switch phase {
+        case .running(var controller):
+            defer { phase = .running(controller) }
+            return try controller.perform(action)
+        case .preboot(var controller):
+            switch action {
+            case .start:
+                phase = .running(try start(controller.resources))
+                return .done
+            case .loadSnapshot:
+                guard !controller.hasBootResources else {
+                    throw Fault(
+                        "Load snapshot error: Loading a microVM snapshot not allowed after configuring boot-specific "
+                            + "resources.")
+                }
+                throw .notSupported("snapshots")
+            default:
+                defer { phase = .preboot(controller) }
+                return try controller.perform(action)
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+import Linux
+import Machines
+import OCI
+
+/// Gathers what a machine is to have, until it is started. It makes nothing but files of the log and the metrics.
+struct PrebootController {
+    let instance: InstanceInfo
+    let logger: Logger
+    let metrics: Metrics
+    private(set) var resources = Resources()
+    /// Something was said of a machine to boot; a snapshot can't be loaded then.
+    private(set) var hasBootResources = false
+
+    init(instance: InstanceInfo, logger: Logger, metrics: Metrics) {
+        self.instance = instance
+        self.logger = logger
+        self.metrics = metrics
+    }
+
+    /// Does what is asked, but for starts: those are for who can make a machine.
+    mutating func perform(_ action: Action) throws(Fault) -> Answer {
+        switch action {
+        case .describeInstance: return .value(instance.json(.notStarted))
+        case .describeVersion: return .value(InstanceInfo.versionJSON)
+        case .describeMachine: return .value(resources.machine.json)
+        case .describeAll: return .value(resources.json)
+        case .describeBalloon:
+            guard let balloon = resources.balloon else { throw Fault("Balloon config error: No balloon device found.") }
+            return .value(balloon.json)
+        case .setBootSource(let source): try change { (resources) throws(Fault) in try resources.set(source) }
+        case .changeMachine(let update): try change { (resources) throws(Fault) in try resources.apply(update) }
+        case .setDrive(let drive): try change { (resources) throws(Fault) in try resources.set(drive) }
+        case .setNetwork(let network): try change { (resources) throws(Fault) in try resources.set(network) }
+        case .setVsock(let vsock): try change { (resources) throws(Fault) in try resources.set(vsock) }
+        case .setBalloon(let balloon): try change { (resources) throws(Fault) in try resources.set(balloon) }
+        case .setEntropy(let entropy): try change { (resources) throws(Fault) in resources.entropy = entropy }
+        case .setSerial(let serial):
+            try serial.check()
+            resources.serial = serial
+        case .setLogger(let settings):
+            do throws(SystemError) { try logger.apply(settings) } catch {
+                throw Fault("Logger error: Failed to open target file: \(osError(error.errno))")
+            }
+        case .setMetrics(let settings): try open(settings)
+        case .setProcessors: throw .notSupported("cpu-config")
+        case .missing(let what): throw .notSupported(what)
+        case .start, .loadSnapshot: preconditionFailure("a start is for the controller")
+        case .flushMetrics, .pressControlAltDelete, .pause, .resume, .createSnapshot, .changeDrive, .changeNetwork,
+            .changeBalloon, .changeStatistics, .describeStatistics, .startHinting, .stopHinting, .describeHinting,
+            .unplug:
+            throw .preBoot
+        }
+        return .done
+    }
+
+    private mutating func change(_ body: (inout Resources) throws(Fault) -> Void) throws(Fault) {
+        hasBootResources = true
+        try body(&resources)
+    }
+
+    private func open(_ settings: MetricsSettings) throws(Fault) {
+        let refusal = "Metrics error: Cannot initialize the metrics system due to bad user input: "
+        if metrics.isOpen { throw Fault("\(refusal)Reinitialization of metrics not allowed.") }
+        do throws(SystemError) { try metrics.open(settings) } catch {
+            throw Fault("\(refusal)\(osError(error.errno))")
+        }
+    }
+}

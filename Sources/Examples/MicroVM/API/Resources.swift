@@ -1,0 +1,161 @@
+import Glibc
+import Linux
+import Machines
+import OCI
+import Virtio
+
+/// What a machine is to have, as clients said it so far.
+struct Resources: Hashable {
+    var machine = MachineSettings()
+    var source: BootSource?
+    private(set) var drives: [Drive] = []
+    private(set) var networks: [NetworkInterface] = []
+    var vsock: VsockDevice?
+    private(set) var balloon: BalloonDevice?
+    var entropy: EntropyDevice?
+    var serial: SerialDevice?
+
+    // MARK: - Changes, each checked
+
+    mutating func set(_ source: BootSource) throws(Fault) {
+        try Self.look(source.kernel, "The kernel file cannot be opened: ")
+        if let disk = source.initialRAMDisk {
+            try Self.look(disk, "The initrd file cannot be opened due to invalid path or invalid permissions. ")
+        }
+        if let arguments = source.arguments, arguments.utf8.count > 2047 {
+            throw Fault(
+                "Boot source error: The kernel command line is invalid: it has \(arguments.utf8.count) bytes, at most 2047"
+            )
+        }
+        self.source = source
+    }
+
+    private static func look(_ path: String, _ complaint: String) throws(Fault) {
+        do throws(SystemError) { _ = try Descriptor.open(path, [.readOnly, .nonBlocking]) } catch {
+            throw Fault("Boot source error: \(complaint)\(osError(error.errno))")
+        }
+    }
+
+    mutating func apply(_ update: MachineSettings.Update) throws(Fault) {
+        let new = try machine.applying(update)
+        if let balloon, new.memory < UInt64(balloon.amount) {
+            throw Fault(
+                "Machine config error: The memory size (MiB) is smaller than the previously set balloon device target "
+                    + "size.")
+        }
+        machine = new
+    }
+
+    /// A drive of the same id gives way. The root drive is the first, whenever it was named.
+    mutating func set(_ drive: Drive) throws(Fault) {
+        let others = drives.filter { $0.id != drive.id }
+        if drive.isRoot, others.contains(where: \.isRoot) {
+            throw Fault("Drive config error: A root block device already exists!")
+        }
+        try drive.check()
+        if let index = drives.firstIndex(where: { $0.id == drive.id }) {
+            drives[index] = drive
+        } else {
+            drives.append(drive)
+        }
+        if drive.isRoot, let index = drives.firstIndex(where: { $0.id == drive.id }), index > 0 {
+            drives.remove(at: index)
+            drives.insert(drive, at: 0)
+        }
+    }
+
+    mutating func set(_ network: NetworkInterface) throws(Fault) {
+        try network.check(beside: networks.filter { $0.id != network.id })
+        if let index = networks.firstIndex(where: { $0.id == network.id }) {
+            networks[index] = network
+        } else {
+            networks.append(network)
+        }
+    }
+
+    mutating func set(_ vsock: VsockDevice) throws(Fault) {
+        try vsock.check()
+        self.vsock = vsock
+    }
+
+    mutating func set(_ balloon: BalloonDevice) throws(Fault) {
+        guard UInt64(balloon.amount) <= machine.memory else {
+            throw Fault("Balloon config error: Amount of pages requested is too large.")
+        }
+        self.balloon = balloon
+    }
+
+    // MARK: - What changed while it ran
+
+    mutating func noteDrive(_ id: String, path: String? = nil, limit: RateLimiterBody? = nil) {
+        guard let index = drives.firstIndex(where: { $0.id == id }) else { return }
+        drives[index].path = path ?? drives[index].path
+        drives[index].limit = limit ?? drives[index].limit
+    }
+
+    mutating func noteNetwork(_ id: String, receive: RateLimiterBody?, transmit: RateLimiterBody?) {
+        guard let index = networks.firstIndex(where: { $0.id == id }) else { return }
+        networks[index].receiveLimit = receive ?? networks[index].receiveLimit
+        networks[index].transmitLimit = transmit ?? networks[index].transmitLimit
+    }
+
+    mutating func noteBalloon(amount: UInt32? = nil, interval: UInt16? = nil) {
+        if let amount { balloon?.amount = amount }
+        if let interval { balloon?.interval = interval }
+    }
+
+    // MARK: - The machine
+
+    /// The machine as it is made.
+    func configuration(acceptsEmulation: Bool) throws(Fault) -> MachineConfiguration {
+        guard let source else {
+            throw Fault("Start microvm error: Cannot start microvm without kernel configuration.")
+        }
+        var configuration = MachineConfiguration(kernel: source.kernel)
+        configuration.initialRAMDisk = source.initialRAMDisk
+        configuration.commandLine = commandLine(source)
+        configuration.processors = Int(machine.processors)
+        configuration.memory = machine.memory << 20
+        configuration.disks = drives.map(\.disk)
+        configuration.networks = networks.map(\.card)
+        configuration.vsock = vsock?.port
+        configuration.balloon = balloon?.choice
+        configuration.hasEntropy = entropy != nil
+        configuration.entropyLimit = (entropy?.limit).limiter
+        configuration.hasKeyboard = true
+        configuration.acceptsEmulation = acceptsEmulation
+        return configuration
+    }
+
+    /// The kernel's arguments, and where its root is: in front of what is for init behind `--`.
+    private func commandLine(_ source: BootSource) -> String {
+        let said = source.arguments ?? BootSource.defaultArguments
+        var words: [String] = []
+        if let root = drives.first, root.isRoot {
+            words = [root.partition.map { "root=PARTUUID=\($0)" } ?? "root=/dev/vda", root.isReadOnly ? "ro" : "rw"]
+        }
+        var parts = said.split(separator: " ", omittingEmptySubsequences: false)[...]
+        let kernel = parts.prefix { $0 != "--" }
+        parts = parts.dropFirst(kernel.count)
+        return (kernel.map(String.init) + words + parts.map(String.init)).joined(separator: " ")
+    }
+
+    /// `GET /vm/config`.
+    var json: JSON {
+        [
+            "balloon": balloon?.json ?? .null,
+            "drives": .array(drives.map(\.json)),
+            "boot-source": source?.json ?? ["kernel_image_path": "", "initrd_path": nil, "boot_args": nil],
+            "cpu-config": nil,
+            "logger": nil,
+            "machine-config": machine.json,
+            "metrics": nil,
+            "mmds-config": nil,
+            "network-interfaces": .array(networks.map(\.json)),
+            "vsock": vsock?.json ?? .null,
+            "entropy": entropy?.json ?? .null,
+            "pmem": [],
+            "memory-hotplug": nil,
+        ]
+    }
+}

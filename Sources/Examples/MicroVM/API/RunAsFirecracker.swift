@@ -1,0 +1,295 @@
+import Glibc
+import Linux
+import Machines
+import Virtio
+
+/// Does what a command line in Firecracker's words asks for.
+///
+/// - Returns: the program's exit status.
+func runAsFirecracker(_ arguments: FirecrackerArguments) throws(Failure) -> CInt {
+    switch arguments.job {
+    case .printHelp:
+        print(FirecrackerArguments.help)
+        return 0
+    case .printVersion:
+        print("Firecracker v\(InstanceInfo.version)")
+        return 0
+    case .printSnapshotVersion, .describeSnapshot: throw Failure(.refused, "snapshots are not supported")
+    case .run: return try FirecrackerMode(arguments).run()
+    }
+}
+
+/// A monitor that is driven by Firecracker's API, a configuration file, or both; in one thread, beside those of the
+/// machine.
+final class FirecrackerMode {
+    private enum Token: UInt64 {
+        case signals
+        case ending
+        case guestIsUp
+        /// From here on, the server's.
+        case server
+    }
+
+    /// Metrics are flushed so often by themselves: nanoseconds.
+    private static let period: UInt64 = 60_000_000_000
+
+    private let arguments: FirecrackerArguments
+    private let confinement: Confinement
+    private let instance: InstanceInfo
+    private let logger: Logger
+    private let metrics = Metrics()
+    private let loop: EventLoop
+    private let signals: SignalDescriptor
+    private var terminal: RawTerminal?
+    /// When the machine was asked for.
+    private var startTimes: (monotonic: UInt64, processor: UInt64) = (0, 0)
+    private var hasReportedBoot = false
+    private var nextFlush: UInt64?
+
+    init(_ arguments: FirecrackerArguments) throws(Failure) {
+        self.arguments = arguments
+        do throws(Failure) { confinement = try Confinement(arguments.confinement) } catch {
+            throw Failure(.refused, error.message)
+        }
+        instance = InstanceInfo(id: arguments.id)
+        logger = Logger(id: arguments.id)
+        do throws(SystemError) {
+            let wanted = SignalSet([.hangUp, .interrupt, .terminate])
+            // Before there is a second thread, which would get them else.
+            try wanted.block()
+            signals = try SignalDescriptor(wanted)
+            loop = try EventLoop()
+            try loop.add(signals.descriptor, for: .readable, token: Token.signals.rawValue)
+        } catch { throw Failure(.refused, error.description) }
+        do throws(SystemError) { try logger.apply(arguments.logger) } catch {
+            throw Failure(.refused, "Could not initialize logger: Failed to open target file: \(osError(error.errno))")
+        }
+    }
+
+    func run() throws(Failure) -> CInt {
+        do throws(Failure) {
+            let status = try serve()
+            logger.info("Firecracker exiting \(status == 0 ? "successfully" : "with error"). exit_code=\(status)")
+            return status
+        } catch {
+            logger.error(error.message)
+            logger.error("Firecracker exiting with error. exit_code=\(error.status.rawValue)")
+            throw error
+        }
+    }
+
+    private func serve() throws(Failure) -> CInt {
+        logger.info("Running Firecracker v\(InstanceInfo.version)")
+        if let path = arguments.metrics {
+            do throws(SystemError) { try metrics.open(MetricsSettings(path: path)) } catch {
+                throw Failure(.refused, "Could not initialize metrics: \(osError(error.errno))")
+            }
+        }
+        let controller = Controller(PrebootController(instance: instance, logger: logger, metrics: metrics)) {
+            [unowned self] (resources) throws(Fault) in try self.start(resources)
+        }
+        let server = arguments.hasAPI ? try listen() : nil
+        if let path = arguments.configuration { try configure(controller, FirecrackerFile(path: path)) }
+        reportStartUp()
+        // Before the first request: whoever makes it may be a stranger.
+        do throws(MachineError) { try confinement.confine(.api) } catch { throw Failure(.refused, error.description) }
+        return try wait(controller, server)
+    }
+
+    private func listen() throws(Failure) -> HTTPServer {
+        do throws(SystemError) {
+            let server = try HTTPServer(
+                at: arguments.socket, bodyLimit: arguments.payloadLimit, loop, firstToken: Token.server.rawValue)
+            logger.info("Listening on API socket (\(quoted(arguments.socket))).")
+            logger.info("API server started.")
+            return server
+        } catch {
+            guard error.errno == Errno(rawValue: EADDRINUSE) else {
+                throw Failure(.refused, "Failed to bind and run the HTTP server: \(error)")
+            }
+            throw Failure(
+                .refused,
+                "Failed to open the API socket at: \(arguments.socket). Check that it is not already used.")
+        }
+    }
+
+    private func configure(_ controller: Controller, _ file: FirecrackerFile) throws(Failure) {
+        for action in file.actions {
+            do throws(Fault) { _ = try controller.perform(action) } catch {
+                throw Failure(
+                    .badConfiguration, "Configuration for VMM from one single json failed: \(error.message)")
+            }
+        }
+        do throws(Fault) { _ = try controller.perform(.start) } catch {
+            throw Failure(.refused, "Could not Start MicroVM from one single json: \(error.message)")
+        }
+        logger.info("Successfully started microvm that was configured from one single json")
+    }
+
+    private func reportStartUp() {
+        if let start = arguments.startTime {
+            let now = monotonicNanoseconds() / 1000
+            metrics.noteStartUp("process_startup_time_us", microseconds: now >= start ? now - start : 0)
+        }
+        if let start = arguments.startCPUTime {
+            let now = processorNanoseconds() / 1000
+            let own = now >= start ? now - start : 0
+            metrics.noteStartUp(
+                "process_startup_time_cpu_us", microseconds: own &+ (arguments.parentCPUTime ?? 0))
+        }
+    }
+
+    // MARK: - The machine
+
+    private func start(_ resources: Resources) throws(Fault) -> RuntimeController {
+        let times = (monotonicNanoseconds(), processorNanoseconds())
+        let configuration = try resources.configuration(acceptsEmulation: arguments.acceptsEmulation)
+        let machine: Machine
+        do throws(MachineError) {
+            machine = try Machine(configuration, console: try serialEnds(resources.serial))
+            do throws(SystemError) {
+                try machine.withEndEvent { (descriptor) throws(SystemError) in
+                    try loop.add(descriptor, for: .readable, token: Token.ending.rawValue)
+                }
+                try machine.withUpEvent { (descriptor) throws(SystemError) in
+                    try loop.add(descriptor, for: [.readable, .oneShot], token: Token.guestIsUp.rawValue)
+                }
+            } catch { throw MachineError(.machine, .refused(error)) }
+            if resources.serial?.path == nil { terminal = try? RawTerminal(.duplicate(of: STDIN_FILENO)) }
+            try machine.start(preparing: confinement.preparation)
+        } catch {
+            terminal = nil
+            throw Fault("Start microvm error: \(Self.part(error))\(error)")
+        }
+        startTimes = times
+        nextFlush = monotonicNanoseconds() + Self.period
+        return RuntimeController(instance, machine, resources, metrics) { [unowned self] in flush(machine) }
+    }
+
+    private static func part(_ error: MachineError) -> String {
+        switch error.part {
+        case .kernel: "Cannot load the kernel: "
+        case .initialRAMDisk: "Error with initrd initialization: "
+        case .commandLine: "Invalid kernel command line: "
+        case .memory: "Invalid Memory Configuration: "
+        case .disk: "Unable to attach block device to Vmm: "
+        case .network: "Cannot create network device: "
+        case .vsock: "Cannot create vsock device: "
+        case .balloon: "Cannot create balloon device: "
+        case .console: "Cannot open the serial port's output: "
+        // Firecracker has no shared directories, so the API makes none.
+        case .processors, .machine, .sharedDirectory, .debugger: ""
+        }
+    }
+
+    private func serialEnds(_ serial: SerialDevice?) throws(MachineError) -> SerialEnds {
+        do throws(SystemError) {
+            if let path = serial?.path { return SerialEnds(output: try openForLines(path)) }
+            return SerialEnds(
+                input: try .duplicate(of: STDIN_FILENO), output: try .duplicate(of: STDOUT_FILENO))
+        } catch { throw MachineError(.console, .refused(error)) }
+    }
+
+    // MARK: - The loop
+
+    private func wait(_ controller: Controller, _ server: HTTPServer?) throws(Failure) -> CInt {
+        let service = Service(controller: controller, logger: logger, metrics: metrics)
+        while true {
+            let before = monotonicNanoseconds()
+            var events: [UInt64] = []
+            do throws(SystemError) {
+                try loop.wait(timeoutMilliseconds: timeout(server, before)) { token, _ in events.append(token) }
+            } catch { throw Failure(.refused, error.description) }
+            let now = monotonicNanoseconds()
+            server?.wake(loop, now)
+            for token in events {
+                switch Token(rawValue: min(token, Token.server.rawValue)) {
+                case .signals:
+                    if let signal = try? signals.next() { return stop(controller.machine, signal) }
+                case .ending:
+                    if let machine = controller.machine { return end(machine) }
+                case .guestIsUp: reportBoot(controller.machine)
+                case .server, nil: server?.handle(token, loop, now) { service.answer($0) }
+                }
+            }
+            if let due = nextFlush, due <= now {
+                nextFlush = now + Self.period
+                flush(controller.machine)
+            }
+        }
+    }
+
+    private func timeout(_ server: HTTPServer?, _ now: UInt64) -> CInt {
+        let ofServer = server?.timeout(now) ?? -1
+        guard let nextFlush else { return ofServer }
+        let ofFlush = nextFlush <= now ? 0 : CInt(clamping: (nextFlush - now) / 1_000_000 + 1)
+        return ofServer < 0 ? ofFlush : min(ofServer, ofFlush)
+    }
+
+    private func stop(_ machine: Machine?, _ signal: Signal) -> CInt {
+        logger.info("Stopped by \(signal).")
+        machine?.stop()
+        _ = machine?.wait()
+        flush(machine)
+        terminal = nil
+        return ExitStatus.signal(signal.rawValue).rawValue
+    }
+
+    /// The guest's machine has ended: an end of its own is none of failure.
+    private func end(_ machine: Machine) -> CInt {
+        let ending = machine.wait()
+        terminal = nil
+        // What was said last may have come with the end.
+        reportBoot(machine)
+        flush(machine)
+        for fault in machine.faults { logger.warn("A device asked its driver for a reset: \(fault)") }
+        switch ending {
+        case .failed(let error):
+            logger.error("Vmm is stopping: \(error)")
+            return 1
+        case .powerOff: logger.info("Vmm is stopping: the guest switched its machine off.")
+        case .reset: logger.info("Vmm is stopping: the guest reset its machine.")
+        case .panic: logger.info("Vmm is stopping: the guest's kernel panicked.")
+        case .tripleFault: logger.info("Vmm is stopping: a triple fault.")
+        case .stopped: logger.info("Vmm is stopping.")
+        }
+        return 0
+    }
+
+    private func reportBoot(_ machine: Machine?) {
+        guard arguments.logsBoot, !hasReportedBoot, let up = machine?.guestUpTime else { return }
+        hasReportedBoot = true
+        let wall = (up - min(up, startTimes.monotonic)) / 1000
+        let processor = (processorNanoseconds() - startTimes.processor) / 1000
+        logger.info(
+            "Guest-boot-time = \(Self.padded(wall)) us \(wall / 1000) ms, \(Self.padded(processor)) CPU us "
+                + "\(processor / 1000) CPU ms")
+    }
+
+    private static func padded(_ number: UInt64) -> String {
+        let text = String(number)
+        return String(repeating: " ", count: max(0, 6 - text.count)) + text
+    }
+
+    private func flush(_ machine: Machine?) {
+        var pulled: [(group: String, counters: [(String, UInt64)])] = []
+        if let exits = machine?.exits {
+            pulled.append(
+                (
+                    "vcpu",
+                    [
+                        ("exit_io_in", exits.portReads), ("exit_io_out", exits.portWrites),
+                        ("exit_mmio_read", exits.memoryReads), ("exit_mmio_write", exits.memoryWrites),
+                    ]
+                ))
+        }
+        metrics.flush(pulled, missedLines: logger.missed)
+    }
+}
+
+/// The processor time that this process has had; `clock_gettime(2)`.
+func processorNanoseconds() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+}

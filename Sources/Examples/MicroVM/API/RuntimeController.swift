@@ -1,0 +1,156 @@
+import Linux
+import Machines
+import OCI
+import Virtio
+
+/// Changes a machine that was started, and tells of it.
+struct RuntimeController {
+    let instance: InstanceInfo
+    let machine: Machine
+    /// What the machine has now.
+    private(set) var resources: Resources
+    private let metrics: Metrics
+    private let flush: () -> Void
+
+    /// - Parameter flush: writes the metrics.
+    init(
+        _ instance: InstanceInfo, _ machine: Machine, _ resources: Resources, _ metrics: Metrics,
+        flush: @escaping () -> Void
+    ) {
+        self.instance = instance
+        self.metrics = metrics
+        self.machine = machine
+        self.resources = resources
+        self.flush = flush
+    }
+
+    mutating func perform(_ action: Action) throws(Fault) -> Answer {
+        switch action {
+        case .describeInstance: return .value(instance.json(machine.isPaused ? .paused : .running))
+        case .describeVersion: return .value(InstanceInfo.versionJSON)
+        case .describeMachine: return .value(resources.machine.json)
+        case .describeAll: return .value(resources.json)
+        case .describeBalloon:
+            _ = try balloon("Internal VMM")
+            return .value(resources.balloon?.json ?? .null)
+        case .describeStatistics:
+            let balloon = try balloon("Internal VMM")
+            guard resources.balloon?.interval ?? 0 > 0 else {
+                throw Fault("Internal VMM error: Balloon: Received stats query when stats are disabled.")
+            }
+            return .value(balloon.statisticsJSON)
+        case .describeHinting: return try describeHinting()
+        case .flushMetrics: flush()
+        case .pressControlAltDelete: machine.pressControlAltDelete()
+        case .changeDrive(let update): try change(update)
+        case .changeNetwork(let update): try change(update)
+        case .changeBalloon(let amount): try changeBalloon(amount)
+        case .changeStatistics(let interval): try changeStatistics(interval)
+        case .startHinting(let acknowledges):
+            guard try hintingBalloon().startHinting(acknowledges: acknowledges) else {
+                throw Fault("Balloon update error: Balloon: Device not activated yet.")
+            }
+        case .stopHinting: try hintingBalloon().stopHinting()
+        case .pause: try timed("pause_vm") { () throws(MachineError) in try machine.pause() }
+        case .resume: try timed("resume_vm") { () throws(MachineError) in try machine.resume() }
+        case .createSnapshot: throw .notSupported("snapshots")
+        case .missing(let what): throw .notSupported(what)
+        case .unplug(let what): throw .notSupported("hot-unplug of \(what)")
+        case .setBootSource, .changeMachine, .setDrive, .setNetwork, .setVsock, .setBalloon, .setEntropy, .setSerial,
+            .setLogger, .setMetrics, .setProcessors, .loadSnapshot, .start:
+            throw .postBoot
+        }
+        return .done
+    }
+
+    /// Does something whose time is kept.
+    private func timed(_ name: String, _ body: () throws(MachineError) -> Void) throws(Fault) {
+        let begin = monotonicNanoseconds()
+        do throws(MachineError) { try body() } catch { throw Fault("Internal VMM error: \(error)") }
+        let microseconds = (monotonicNanoseconds() - begin) / 1000
+        metrics.note(name, microseconds: microseconds)
+        metrics.note("vmm_\(name)", microseconds: microseconds)
+    }
+
+    // MARK: - Drives and cards
+
+    private mutating func change(_ update: Drive.Update) throws(Fault) {
+        let refusal = "Drive config error: Unable to patch the block device: "
+        let advice = " Please verify the request arguments."
+        guard let disk = machine.disk(update.id), let drive = resources.drives.first(where: { $0.id == update.id })
+        else { throw Fault("\(refusal)Failed perform action on device: Device not found\(advice)") }
+        guard update.path != nil || update.limit != nil else {
+            throw Fault("\(refusal)Block: Running method expected different backend.\(advice)")
+        }
+        if let path = update.path {
+            do throws(SystemError) {
+                try disk.replace(try RawDisk.open(path, isReadOnly: drive.isReadOnly))
+            } catch {
+                throw Fault("\(refusal)Block: Virtio backend error: \(Drive.backing(error, path))\(advice)")
+            }
+            resources.noteDrive(update.id, path: path)
+        }
+        if let limit = update.limit {
+            let merged = limit.over(drive.limit)
+            disk.setLimit(merged.limiter)
+            resources.noteDrive(update.id, limit: merged)
+        }
+    }
+
+    private mutating func change(_ update: NetworkInterface.Update) throws(Fault) {
+        guard let card = machine.network(update.id),
+            let network = resources.networks.first(where: { $0.id == update.id })
+        else {
+            throw Fault(
+                "Network config error: Unable to update the net device: Failed perform action on device: Device not "
+                    + "found")
+        }
+        let receive = update.receiveLimit?.over(network.receiveLimit)
+        let transmit = update.transmitLimit?.over(network.transmitLimit)
+        // A bucket starts full, so a limit that is not named is left alone.
+        card.setLimits(receive: receive?.limiter, transmit: transmit?.limiter)
+        resources.noteNetwork(update.id, receive: receive, transmit: transmit)
+    }
+
+    // MARK: - The balloon
+
+    private func balloon(_ part: String) throws(Fault) -> Balloon {
+        guard let balloon = machine.balloon, resources.balloon != nil else {
+            throw Fault("\(part) error: Failed perform action on device: Device not found")
+        }
+        return balloon
+    }
+
+    private mutating func changeBalloon(_ amount: UInt32) throws(Fault) {
+        let balloon = try balloon("Balloon update")
+        guard UInt64(amount) <= resources.machine.memory else {
+            throw Fault("Balloon update error: Balloon: Requested memory should be less than \(amount)MiB")
+        }
+        balloon.setTarget(UInt64(amount) << 20)
+        resources.noteBalloon(amount: amount)
+    }
+
+    private mutating func changeStatistics(_ interval: UInt16) throws(Fault) {
+        let balloon = try balloon("Balloon update")
+        let now = resources.balloon?.interval ?? 0
+        guard interval != now else { return }
+        guard now > 0, interval > 0 else {
+            throw Fault("Balloon update error: Balloon: Statistics cannot be enabled/disabled after activation.")
+        }
+        balloon.setStatisticsInterval(UInt32(interval))
+        resources.noteBalloon(interval: interval)
+    }
+
+    private func hintingBalloon() throws(Fault) -> Balloon {
+        let balloon = try balloon("Balloon update")
+        guard resources.balloon?.hasHinting == true else {
+            throw Fault("Balloon update error: Balloon: Attempting to use hinting when not enabled")
+        }
+        return balloon
+    }
+
+    private func describeHinting() throws(Fault) -> Answer {
+        let commands = try hintingBalloon().hintingCommands
+        return .value(["host_cmd": JSON(commands.host), "guest_cmd": JSON(commands.guest)])
+    }
+}

@@ -1,0 +1,66 @@
+/// What a client asks for by HTTP; RFC 9112.
+struct HTTPRequest: Hashable {
+    enum Method: String, CaseIterable {
+        case get = "GET"
+        case put = "PUT"
+        case patch = "PATCH"
+        case delete = "DELETE"
+    }
+
+    var method: Method
+    /// What the client wrote between the method and the version.
+    var target: String
+    /// nil where the client announced none, or one of no bytes.
+    var body: [UInt8]?
+    /// Whether the client may send another request over the same connection.
+    var keepsAlive = true
+
+    init(_ method: Method, _ target: String, body: [UInt8]? = nil) {
+        self.method = method
+        self.target = target
+        self.body = body
+    }
+
+    /// The path alone; empty where the target is none.
+    var path: Substring {
+        let scheme = "http://"
+        guard target.hasPrefix(scheme) else { return target.hasPrefix("/") ? target[...] : "" }
+        let authority = target.dropFirst(scheme.count)
+        return authority.firstIndex(of: "/").map { authority[$0...] } ?? ""
+    }
+}
+
+/// Why the bytes of a client are no request. Nothing behind them can be understood.
+enum HTTPFault: Error, Hashable {
+    case request
+    case method
+    case version
+    case target(String)
+    case header(name: String)
+    case headerTooLong
+    case tooManyHeaders
+    case value(name: String, String)
+    case unsupported(name: String, String)
+    /// The body is larger than this server takes.
+    case tooLarge(size: UInt64, limit: Int)
+}
+
+extension HTTPFault: CustomStringConvertible {
+    /// In Firecracker's words where it has some: clients search them.
+    var description: String {
+        switch self {
+        case .request: "Invalid request."
+        case .method: "Invalid HTTP Method: Unsupported HTTP method."
+        case .version: "Invalid HTTP Version: Unsupported HTTP version."
+        case .target(let why): "Invalid URI: \(why)"
+        case .header(let name): "Invalid header. Reason: Header is incorrectly formatted. Key: \(name)"
+        case .headerTooLong: "Invalid header. Reason: A header is longer than \(RequestParser.mostInLine) bytes."
+        case .tooManyHeaders: "Invalid header. Reason: More than \(RequestParser.mostHeaders) headers."
+        case .value(let name, let value): "Invalid header. Reason: Invalid value. Key:\(name); Value:\(value)"
+        case .unsupported(let name, let value):
+            "Invalid header. Reason: Unsupported feature. Key: \(name); Value: \(value)"
+        case .tooLarge(let size, let limit):
+            "Request payload with size \(size) is larger than the limit of \(limit) allowed by server."
+        }
+    }
+}

@@ -1,0 +1,132 @@
+import Glibc
+import Linux
+import OCI
+
+/// Counters in Firecracker's JSON, a line each time they are flushed.
+///
+/// Here is only what is really counted: a name that Firecracker has and this monitor does not count is not there, as a
+/// zero would be a lie. What goes up only is written as the difference to the line before, as Firecracker does.
+final class Metrics {
+    /// A group of counters and the names in it.
+    private static let counted: [(group: String, names: [String])] = [
+        ("deprecated_api", ["deprecated_http_api_calls"]),
+        ("get_api_requests", ["instance_info_count", "machine_cfg_count", "vmm_version_count"]),
+        ("patch_api_requests", both("drive", "machine_cfg", "network")),
+        (
+            "put_api_requests",
+            both(
+                "actions", "boot_source", "cpu_cfg", "drive", "logger", "machine_cfg", "metrics", "network", "serial",
+                "vsock")
+        ),
+    ]
+
+    private static func both(_ names: String...) -> [String] { names.flatMap { ["\($0)_count", "\($0)_fails"] } }
+
+    private var counters: [String: [String: UInt64]] = [:]
+    /// What the line before said.
+    private var flushed: [String: [String: UInt64]] = [:]
+    /// Microseconds; what did not happen yet is not there.
+    private var latencies: [String: UInt64] = [:]
+    private var startUp: [String: UInt64] = [:]
+    private var missed: UInt64 = 0
+    private var failed: UInt64 = 0
+    private var target: Descriptor?
+
+    init() {
+        for (group, names) in Self.counted {
+            counters[group] = Dictionary(uniqueKeysWithValues: names.map { ($0, 0) })
+        }
+    }
+
+    /// - Throws: where the file can't be opened.
+    func open(_ settings: MetricsSettings) throws(SystemError) { target = try openForLines(settings.path) }
+
+    var isOpen: Bool {
+        switch target {
+        case .some: true
+        case nil: false
+        }
+    }
+
+    /// Counts one, where there is such a counter.
+    func count(_ group: String, _ name: String) { counters[group]?[name]? += 1 }
+
+    /// How long something took last.
+    func note(_ name: String, microseconds: UInt64) { latencies[name] = microseconds }
+
+    /// How long this program took to be ready.
+    func noteStartUp(_ name: String, microseconds: UInt64) { startUp[name] = microseconds }
+
+    /// Writes a line. A line that can't be written whole is counted; the next one has what it would have had.
+    ///
+    /// - Parameters:
+    ///   - pulled: groups of counters that others keep, and that go up only.
+    ///   - missedLines: lines of the log that were lost.
+    /// - Returns: whether there was a place to write to, and it took the line.
+    @discardableResult
+    func flush(_ pulled: [(group: String, counters: [(String, UInt64)])], missedLines: UInt64) -> Bool {
+        guard isOpen else { return false }
+        var now = counters
+        for (group, values) in pulled { now[group] = Dictionary(values) { $1 } }
+        now["logger"] = [
+            "metrics_fails": failed, "missed_log_count": missedLines, "missed_metrics_count": missed,
+        ]
+        var members: [JSON.Member] = [.init("utc_timestamp_ms", JSON(Self.milliseconds))]
+        var groups: [(String, [JSON.Member])] = now.map { group, values in
+            let before = flushed[group] ?? [:]
+            return (
+                group, values.sorted { $0.key < $1.key }.map { .init($0.key, JSON($0.value &- (before[$0.key] ?? 0))) }
+            )
+        }
+        if !latencies.isEmpty { groups.append(("latencies_us", Self.members(latencies))) }
+        if !startUp.isEmpty { groups.append(("api_server", Self.members(startUp))) }
+        members += groups.sorted { $0.0 < $1.0 }.map { .init($0.0, .object($0.1)) }
+        let line = JSON.object(members).encodedBytes() + [0x0a]
+        switch target {
+        case .some(let target):
+            let count = line.withUnsafeBytes { write(target.rawValue, $0.baseAddress, $0.count) }
+            guard count == line.count else {
+                if count < 0 && errno == EAGAIN { missed += 1 } else { failed += 1 }
+                return false
+            }
+        case nil: return false
+        }
+        flushed = now
+        return true
+    }
+
+    private static func members(_ values: [String: UInt64]) -> [JSON.Member] {
+        values.sorted { $0.key < $1.key }.map { .init($0.key, JSON($0.value)) }
+    }
+
+    private static var milliseconds: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
+    }
+}
+
+/// Which counters a request belongs to.
+struct RequestCounter {
+    let group: String
+    let name: String
+
+    /// nil for a request that Firecracker does not count.
+    init?(_ request: HTTPRequest) {
+        let first = request.path.split(separator: "/").first.map(String.init) ?? ""
+        let names = [
+            "actions": "actions", "boot-source": "boot_source", "cpu-config": "cpu_cfg", "drives": "drive",
+            "logger": "logger", "machine-config": "machine_cfg", "metrics": "metrics",
+            "network-interfaces": "network", "serial": "serial", "vsock": "vsock", "": "instance_info",
+            "version": "vmm_version",
+        ]
+        guard let name = names[first] else { return nil }
+        self.name = name
+        switch request.method {
+        case .get: group = "get_api_requests"
+        case .put: group = "put_api_requests"
+        case .patch: group = "patch_api_requests"
+        case .delete: return nil
+        }
+    }
+}

@@ -1,0 +1,252 @@
+import Virtio
+
+/// A virtual machine, described: what ``Machine`` makes. It is a value, and says nothing of the host until a machine is
+/// made of it.
+public struct MachineConfiguration: Hashable, Sendable {
+    /// The path of the kernel: a bzImage, or an ELF file that is entered in 64-bit mode or by PVH.
+    public var kernel: String
+    /// How the kernel is entered.
+    public var bootProtocol = BootProtocol.automatic
+    /// The path of the initial RAM disk.
+    public var initialRAMDisk: String?
+    /// The kernel's command line.
+    public var commandLine = "console=ttyS0 panic=-1"
+    /// Virtual processors: 1 to 32.
+    public var processors = 1
+    /// Bytes of memory: whole MiB, from 16 MiB on.
+    public var memory: UInt64 = 128 << 20
+    /// Processors that there may be while the machine runs, ``Machine/addProcessors(_:)``; as many as at first when nil.
+    public var maximumProcessors: Int?
+    /// Bytes of memory that there may be while the machine runs, ``Machine/addMemory(_:)``; as much as at first when nil.
+    public var maximumMemory: UInt64?
+    /// Places for disks, cards and other devices that come while the machine runs, ``Machine/addDevice(_:)``.
+    public var spareDevices = 0
+    /// The disks, in the order of their names in the guest: `vda`, `vdb`, …
+    public var disks: [Disk] = []
+    public var networks: [NetworkCard] = []
+    /// Sockets between host and guest.
+    public var vsock: VsockPort?
+    /// Directories of the host's that the guest can mount.
+    public var sharedDirectories: [SharedDirectory] = []
+    /// Whether the guest gets random bytes from the host's kernel.
+    public var hasEntropy = true
+    /// How many random bytes the guest gets in how much time.
+    public var entropyLimit = RateLimiter()
+    /// A balloon that gives memory back to the host, if there is one.
+    public var balloon: BalloonChoice?
+    /// Whether the guest has a keyboard, by which ``Machine/pressControlAltDelete()`` reaches it.
+    public var hasKeyboard = false
+    /// Whether the machine is made, too, where the guest's kernel would be emulated instruction by instruction: Linux
+    /// does not finish booting there, but a few instructions run.
+    public var acceptsEmulation = false
+
+    public init(kernel: String) { self.kernel = kernel }
+
+    /// A disk of the guest's.
+    public struct Disk: Hashable, Sendable {
+        /// A file or block device, as it is.
+        public var path: String
+        public var isReadOnly: Bool
+        /// Queues, each for a processor of the guest: 1 to 64.
+        public var queues: Int
+        /// How much the guest may read and write in how much time.
+        public var limit: RateLimiter
+        /// How bytes move between guest and disk.
+        public var engine = Block.Engine.automatic
+        /// By what ``Machine/disk(_:)`` finds it.
+        public var id = ""
+
+        public init(path: String, isReadOnly: Bool = false, queues: Int = 1, limit: RateLimiter = RateLimiter()) {
+            self.path = path
+            self.isReadOnly = isReadOnly
+            self.queues = queues
+            self.limit = limit
+        }
+    }
+
+    /// A network card of the guest's.
+    public struct NetworkCard: Hashable, Sendable {
+        /// The name of a tap device: 1 to 15 bytes.
+        public var tap: String
+        /// The card's address: six bytes, of which the first is even. nil lets the guest choose.
+        public var address: [UInt8]?
+        /// Pairs of queues: 1 to 16.
+        public var queues: Int
+        /// How much may come to the guest in how much time.
+        public var receiveLimit = RateLimiter()
+        /// How much the guest may send in how much time.
+        public var transmitLimit = RateLimiter()
+        /// The largest packet that the guest should send: 68 to 65535 bytes. nil says nothing.
+        public var mtu: UInt16?
+        /// By what ``Machine/network(_:)`` finds it.
+        public var id = ""
+
+        public init(tap: String, address: [UInt8]? = nil, queues: Int = 1) {
+            self.tap = tap
+            self.address = address
+            self.queues = queues
+        }
+    }
+
+    /// Where a guest's sockets are reached.
+    public struct VsockPort: Hashable, Sendable {
+        /// The guest's address: 3 to 2³² − 2.
+        public var cid: UInt64
+        /// The Unix socket on the host: up to 107 bytes.
+        public var path: String
+
+        public init(cid: UInt64, path: String) {
+            self.cid = cid
+            self.path = path
+        }
+    }
+
+    /// A directory of the host's, with all that is below it.
+    public struct SharedDirectory: Hashable, Sendable {
+        public var path: String
+        /// The name by which the guest mounts it: 1 to 36 bytes.
+        public var tag: String
+        /// Whether the guest may change nothing.
+        public var isReadOnly: Bool
+
+        public init(path: String, tag: String, isReadOnly: Bool = false) {
+            self.path = path
+            self.tag = tag
+            self.isReadOnly = isReadOnly
+        }
+    }
+
+    /// What a balloon does.
+    public struct BalloonChoice: Hashable, Sendable {
+        /// Bytes that the guest should give up at the start: whole MiB.
+        public var target: UInt64
+        /// Whether the guest may take pages back by itself rather than kill a process.
+        public var deflatesOnOOM: Bool
+        /// Whether the guest reports free pages as they become free.
+        public var reportsFreePages: Bool
+        /// Whether the guest can be asked once for all its free pages.
+        public var hintsFreePages = false
+        /// Seconds between questions for the guest's statistics; 0 asks by itself never.
+        public var statisticsInterval: UInt32 = 0
+
+        public init(target: UInt64 = 0, deflatesOnOOM: Bool = true, reportsFreePages: Bool = true) {
+            self.target = target
+            self.deflatesOnOOM = deflatesOnOOM
+            self.reportsFreePages = reportsFreePages
+        }
+    }
+
+    /// The most processors, which the tables for the guest and the machine's own room are made for.
+    public static let mostProcessors = 32
+    /// The least and the most memory: below, no kernel starts; above, a guest's addresses end.
+    public static let memoryRange: ClosedRange<UInt64> = 16 << 20...1 << 40
+
+    /// What memory that is added is made of: Linux takes whole blocks of this size.
+    public static let memoryBlock: UInt64 = 128 << 20
+
+    /// How many virtio devices it has.
+    public var deviceCount: Int {
+        disks.count + networks.count + sharedDirectories.count + (vsock == nil ? 0 : 1) + (hasEntropy ? 1 : 0)
+            + (balloon == nil ? 0 : 1)
+    }
+
+    /// Checks all that can be checked without the host.
+    ///
+    /// - Throws: ``MachineError/Reason/configuration(_:)`` with the part at fault.
+    public func validate() throws(MachineError) {
+        if kernel.isEmpty { throw MachineError(.kernel, "no kernel is named") }
+        if initialRAMDisk == "" { throw MachineError(.initialRAMDisk, "the path is empty") }
+        if commandLine.utf8.contains(0) { throw MachineError(.commandLine, "the command line holds a NUL") }
+        guard (1...Self.mostProcessors).contains(processors) else {
+            throw MachineError(.processors, "\(processors) processors are not 1 to \(Self.mostProcessors)")
+        }
+        guard Self.memoryRange.contains(memory), memory % (1 << 20) == 0 else {
+            throw MachineError(
+                .memory,
+                "\(memory) bytes are not a whole number of MiB from \(Self.memoryRange.lowerBound >> 20) to "
+                    + "\(Self.memoryRange.upperBound >> 20)")
+        }
+        if let maximumProcessors, !(processors...Self.mostProcessors).contains(maximumProcessors) {
+            throw MachineError(
+                .processors,
+                "at most \(maximumProcessors) processors: it is not \(processors) to \(Self.mostProcessors)")
+        }
+        if let maximumMemory {
+            guard maximumMemory >= memory, maximumMemory <= Self.memoryRange.upperBound,
+                maximumMemory % (1 << 20) == 0
+            else {
+                throw MachineError(
+                    .memory,
+                    "at most \(maximumMemory) bytes: it is not a whole number of MiB from \(memory >> 20) to "
+                        + "\(Self.memoryRange.upperBound >> 20)")
+            }
+        }
+        for disk in disks { try disk.validate() }
+        for card in networks { try card.validate() }
+        if Set(networks.map(\.tap)).count < networks.count {
+            throw MachineError(.network, "a tap is named twice")
+        }
+        if let vsock { try vsock.validate() }
+        for share in sharedDirectories { try share.validate() }
+        if Set(sharedDirectories.map(\.tag)).count < sharedDirectories.count {
+            throw MachineError(.sharedDirectory, "a tag is given twice")
+        }
+        if let balloon, balloon.target > memory || balloon.target % (1 << 20) != 0 {
+            throw MachineError(
+                .balloon, "a balloon of \(balloon.target) bytes is not a whole number of MiB within the memory")
+        }
+        guard spareDevices >= 0, spareDevices <= AddressMap.mostDevices,
+            deviceCount + spareDevices <= AddressMap.mostDevices
+        else {
+            let spare = spareDevices == 0 ? "" : " and \(spareDevices) places for more"
+            throw MachineError(.machine, "\(deviceCount) devices\(spare) are more than \(AddressMap.mostDevices)")
+        }
+    }
+}
+
+extension MachineConfiguration.Disk {
+    func validate() throws(MachineError) {
+        if path.isEmpty { throw MachineError(.disk, "a disk's path is empty") }
+        guard (1...64).contains(queues) else { throw MachineError(.disk, "\(queues) queues are not 1 to 64") }
+    }
+}
+
+extension MachineConfiguration.NetworkCard {
+    /// Checks all that can be checked without the host.
+    public func validate() throws(MachineError) {
+        guard (1...15).contains(tap.utf8.count) else {
+            throw MachineError(.network, "\"\(tap)\" is no name of an interface: it has 1 to 15 bytes")
+        }
+        guard (1...16).contains(queues) else {
+            throw MachineError(.network, "\(queues) pairs of queues are not 1 to 16")
+        }
+        guard (mtu ?? 68) >= 68 else { throw MachineError(.network, "an MTU of \(mtu ?? 0) bytes is below 68") }
+        guard let address else { return }
+        // The lowest bit of the first byte marks addresses of groups.
+        guard address.count == 6, address[0] & 1 == 0 else {
+            throw MachineError(.network, "a card's address is six bytes, the first even")
+        }
+    }
+}
+
+extension MachineConfiguration.SharedDirectory {
+    func validate() throws(MachineError) {
+        if path.isEmpty { throw MachineError(.sharedDirectory, "a shared directory's path is empty") }
+        guard FileSystem.isTag(tag) else {
+            throw MachineError(
+                .sharedDirectory, "a tag has 1 to \(FileSystem.longestTag) bytes, this one \(tag.utf8.count)")
+        }
+    }
+}
+
+extension MachineConfiguration.VsockPort {
+    /// Checks all that can be checked without the host.
+    public func validate() throws(MachineError) {
+        guard cid > 2, cid < UInt64(UInt32.max) else {
+            throw MachineError(.vsock, "the CID \(cid) is not 3 to \(UInt32.max - 1)")
+        }
+        guard (1...107).contains(path.utf8.count) else {
+            throw MachineError(.vsock, "a Unix socket's path has 1 to 107 bytes, this one \(path.utf8.count)")
+        }
+    }
+}

@@ -1,0 +1,122 @@
+#if arch(x86_64)
+    import GuestMemory
+    import KVM
+    import Linux
+    import Virtio
+
+    /// What comes while the machine runs: as much as its configuration left room for. The guest is told by ACPI's event
+    /// device; Linux then has the processor and the memory, and switches them on when it is asked to, or by itself if it
+    /// is set up so (udev's rules, `memhp_default_state=online`). A device's driver begins at once.
+    ///
+    /// Nothing can be taken away again, but by the guest's own balloon.
+    extension Machine {
+        /// Adds processors. The guest finds them as `/sys/devices/system/cpu/cpuN`, not yet online.
+        ///
+        /// - Throws: ``MachineError`` where there may not be so many or the machine does not run; where the host refuses
+        ///   one, those before it are there.
+        public func addProcessors(_ count: Int) throws(MachineError) {
+            try growth.withLock { (growth) throws(MachineError) in
+                try growth.check(processors: count)
+                for _ in 0..<count { try addProcessor(&growth) }
+            }
+        }
+
+        private func addProcessor(_ growth: inout Growth) throws(MachineError) {
+            try whileRunning(.processors) { _ throws(SystemError) in }
+            let id = growth.nextProcessor
+            let processor: Processor
+            do throws(SystemError) {
+                processor = growth.processor(try growth.makeVCPU(vm), lifecycle)
+                if let debugger = debugger.withLock({ $0 }) {
+                    processor.seat = try debugger.makeSeat(processor.kicker)
+                }
+            } catch { throw MachineError(.processors, error) }
+            try whileRunning(.processors) { threads throws(SystemError) in
+                // It waits in the kernel until the guest's first processor starts it.
+                threads.append(try makeThread("vcpu \(id)", .processor, at: gate) { processor.run() })
+                processorList.withLock { $0.append(processor) }
+            }
+            hotplug.add(processor: id)
+        }
+
+        /// Adds a piece of memory, above all that is there. The guest finds it in `/sys/devices/system/memory`.
+        ///
+        /// - Parameter bytes: a multiple of ``MachineConfiguration/memoryBlock``.
+        /// - Throws: ``MachineError`` where there may not be so much, it was added sixteen times, the machine does not run
+        ///   or the host refuses; nothing has changed then.
+        public func addMemory(_ bytes: UInt64) throws(MachineError) {
+            try growth.withLock { (growth) throws(MachineError) in
+                try growth.check(memory: bytes)
+                let start = growth.nextMemory
+                var failure: MachineError?
+                try whileRunning(.memory) { _ throws(SystemError) in
+                    do throws(GuestMemoryError) {
+                        try memory.append(GuestRegion.Plan(start: GuestAddress(start), size: bytes)) {
+                            (region, index) throws(SystemError) in
+                            try vm.setMemory(
+                                slot: UInt32(index), at: start,
+                                UnsafeMutableRawBufferPointer(start: region.hostAddress, count: Int(region.size)))
+                        }
+                    } catch { failure = MachineError(.memory, error) }
+                }
+                if let failure { throw failure }
+                growth.tookMemory(bytes)
+                hotplug.add(memory: HotplugController.Piece(start: start, size: bytes))
+            }
+        }
+
+        /// Adds a disk: in the guest, the next of vda, vdb, …
+        ///
+        /// - Throws: ``MachineError`` for a file that is no disk, and what ``addDevice(_:)`` throws.
+        public func addDisk(_ disk: MachineConfiguration.Disk) throws(MachineError) {
+            try disk.validate()
+            try addDevice(try DeviceAssembly.make(disk))
+        }
+
+        /// Adds a network card.
+        ///
+        /// - Throws: ``MachineError`` for a tap that can't be had, and what ``addDevice(_:)`` throws.
+        public func addNetwork(_ card: MachineConfiguration.NetworkCard) throws(MachineError) {
+            try card.validate()
+            try addDevice(try DeviceAssembly.make(card))
+        }
+
+        /// Adds a virtio device.
+        ///
+        /// - Throws: ``MachineError`` where no place is left (``MachineConfiguration/spareDevices``), the machine does not
+        ///   run, or the host refuses; nothing has changed then.
+        public func addDevice(_ device: any Device) throws(MachineError) {
+            try growth.withLock { (growth) throws(MachineError) in
+                // Its loop would have to be one of its own, which is made with the machine.
+                guard device.type != .fileSystem else {
+                    throw MachineError(.sharedDirectory, "a shared directory can't be added to a machine that runs")
+                }
+                let spare = try growth.freeSpare()
+                try whileRunning(.machine) { _ throws(SystemError) in
+                    let transport = try DeviceAssembly.connect(
+                        device, at: spare.place, vm: vm, memory: memory, loop: loop)
+                    spare.fill(transport)
+                    transportList.withLock { $0.append(transport) }
+                }
+                hotplug.add(device: growth.takenSpares)
+                growth.tookSpare()
+            }
+        }
+
+        /// Does something that the machine's end and its pause have to wait for, as they are for all threads and devices
+        /// that are there then.
+        private func whileRunning(
+            _ part: MachineError.Part, _ body: (inout [MachineThread]) throws(SystemError) -> Void
+        ) throws(MachineError) {
+            try control.withLock { (isPaused) throws(MachineError) in
+                guard !isPaused else { throw MachineError(part, "nothing is added to a machine that is paused") }
+                try threads.withLock { (threads) throws(MachineError) in
+                    guard !threads.isEmpty, lifecycle.result == nil else {
+                        throw MachineError(part, "the machine does not run")
+                    }
+                    do throws(SystemError) { try body(&threads) } catch { throw MachineError(part, error) }
+                }
+            }
+        }
+    }
+#endif

@@ -1,0 +1,47 @@
+#if arch(x86_64)
+    import KVM
+    import Linux
+
+    /// Makes the processors of a machine.
+    struct ProcessorSetup {
+        private let count: Int
+        private let topology: Topology
+        private let supported: [CPUIDEntry]
+        private let hasDeadlineTimer: Bool
+
+        /// - Parameters:
+        ///   - count: how many there are at first.
+        ///   - maximum: how many there may be, which the guest's picture of them is made for.
+        init(_ count: Int, maximum: Int, _ hypervisor: borrowing Hypervisor) throws(SystemError) {
+            self.count = count
+            topology = Topology(processors: maximum)
+            supported = try hypervisor.supportedCPUID()
+            hasDeadlineTimer = hypervisor.supports(.tscDeadlineTimer)
+        }
+
+        /// A vCPU that knows what kind of processor it is: what it may do depends on that.
+        func makeVCPU(_ id: UInt32, _ vm: borrowing VirtualMachine) throws(SystemError) -> VCPU {
+            let vcpu = try vm.makeVCPU(id)
+            try vcpu.setCPUID(topology.cpuid(supported, id: id, hasDeadlineTimer: hasDeadlineTimer))
+            return vcpu
+        }
+
+        /// All processors: the first, which enters the kernel, and those that wait for it to start them.
+        func makeProcessors(
+            _ first: consuming VCPU, _ vm: borrowing VirtualMachine, _ kernel: LoadedKernel,
+            _ make: (consuming VCPU) -> Processor
+        ) throws(MachineError) -> [Processor] {
+            do throws(SystemError) {
+                try BootState.prepare(first)
+                try BootState.enter(kernel, first)
+                var all = [make(first)]
+                for id in 1..<UInt32(count) {
+                    let vcpu = try makeVCPU(id, vm)
+                    try BootState.prepare(vcpu)
+                    all.append(make(vcpu))
+                }
+                return all
+            } catch { throw MachineError(.processors, error) }
+        }
+    }
+#endif

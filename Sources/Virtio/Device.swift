@@ -1,0 +1,49 @@
+import Linux
+
+/// A virtio device, as a transport drives it.
+///
+/// The transport calls every function with ``lock`` held, from whichever thread; a device's own public functions take
+/// the lock themselves. Between ``start(_:)`` and ``stop()`` the device works; a fault it throws makes the transport
+/// tell the driver that the device needs a reset.
+public protocol Device: AnyObject, Sendable {
+    /// What the device is.
+    var type: DeviceType { get }
+    /// The feature bits of the device's own that it offers.
+    var offered: Features { get }
+    /// The most entries of each queue.
+    var queueSizes: [UInt16] { get }
+    /// Guards the device's state.
+    var lock: DeviceLock { get }
+
+    /// The configuration space as the driver reads it now. Reads past its end give zeros.
+    func configuration() -> [UInt8]
+    /// A driver's write to the configuration space; 1, 2, 4 or 8 bytes.
+    func writeConfiguration(at offset: Int, _ bytes: [UInt8])
+    /// Whether the device can work with these features; the transport has checked that all were offered.
+    func accepts(_ features: Features) -> Bool
+
+    /// The driver is ready.
+    func start(_ host: DeviceHost) throws(DeviceFault)
+    /// The driver made buffers available in a queue.
+    func queueReady(_ index: Int) throws(DeviceFault)
+    /// A descriptor is ready that the device registered.
+    func eventReady(_ token: UInt32, _ readiness: Readiness) throws(DeviceFault)
+    /// Ends all work. On return no buffer is in the device's hands and no descriptor of it is watched; queues are as
+    /// if every buffer that was not completed had not been taken.
+    func pause()
+    /// Goes on after ``pause()``.
+    func resume() throws(DeviceFault)
+    /// Forgets the driver, after ``pause()``.
+    func stop()
+
+    /// What the driver made of the device, as bytes; while paused.
+    func save() -> [UInt8]
+    /// Takes up what ``save()`` gave, before ``start(_:)``.
+    func restore(_ bytes: [UInt8]) throws(StateError)
+}
+
+extension Device {
+    public func writeConfiguration(at offset: Int, _ bytes: [UInt8]) {}
+    public func accepts(_ features: Features) -> Bool { true }
+    public func eventReady(_ token: UInt32, _ readiness: Readiness) throws(DeviceFault) {}
+}

@@ -1,0 +1,20 @@
+import Linux
+
+/// The wire from a device to its guest's interrupt controller.
+public protocol InterruptLine: AnyObject, Sendable {
+    /// Raises an edge.
+    func raise()
+}
+
+/// An interrupt as a write to an eventfd, which a hypervisor turns into one: `KVM_IRQFD`.
+public final class EventInterrupt: InterruptLine {
+    /// Readable after ``raise()``.
+    public let counter: EventCounter
+
+    public init() throws(SystemError) { counter = try EventCounter() }
+
+    public func raise() {
+        // The counter is full only when nobody has taken 2^64 interrupts; then one is pending anyway.
+        try? counter.add()
+    }
+}

@@ -1,0 +1,121 @@
+import Linux
+
+/// A network card; virtio 1.2, section 5.1.
+public final class Network: Device, @unchecked Sendable {
+    /// What can be chosen of a card.
+    public struct Options: Hashable, Sendable {
+        /// The card's address: six bytes. nil lets the guest choose.
+        public var address: [UInt8]?
+        /// The largest packet the guest should send, in bytes without the Ethernet header: 68 to 65535. nil says
+        /// nothing.
+        public var mtu: UInt16?
+        /// Entries of each queue: a power of two.
+        public var queueSize: UInt16 = 256
+        /// Frames to the guest.
+        public var receiveLimit = RateLimiter()
+        /// Frames from the guest.
+        public var transmitLimit = RateLimiter()
+        /// Whether checksums and segmentation are left to the other side.
+        public var offloads = true
+
+        public init() {}
+    }
+
+    /// Bytes before each frame: `struct virtio_net_hdr`; section 5.1.6.
+    static let headerSize = 12
+
+    public let type = DeviceType.network
+    public let offered: Features
+    public let queueSizes: [UInt16]
+    public let lock = DeviceLock()
+    let options: Options
+
+    // Guarded by the lock.
+    let pairs: [NetworkPair]
+    var host: DeviceHost?
+    var receiveThrottle: Throttle
+    var transmitThrottle: Throttle
+    let controlChain = DescriptorChain()
+    /// How many pairs of queues the driver uses.
+    var activePairs = 1
+    /// What the driver lets the host leave undone; nil for all that was agreed on.
+    var chosenOffloads: Features?
+    var isLinkUp = true
+
+    /// - Parameters:
+    ///   - taps: one for each pair of queues: 1 to 256.
+    ///   - options: what can be chosen.
+    public init(_ taps: [Tap], _ options: Options = Options()) throws(SystemError) {
+        precondition((1...256).contains(taps.count), "a card has 1 to 256 pairs of queues")
+        precondition(options.address.map { $0.count == 6 } ?? true, "an Ethernet address has six bytes")
+        precondition((options.mtu ?? 68) >= 68, "a card's MTU is 68 bytes at the least")
+        typealias Bits = Features.Network
+        var features: Features = [Bits.mergeableBuffers, Bits.status, Bits.control]
+        if options.offloads { features.formUnion(Bits.guestOffloads.union(Bits.hostOffloads)) }
+        if options.offloads { features.insert(Bits.controlOffloads) }
+        if options.address != nil { features.insert(Bits.address) }
+        if options.mtu != nil { features.insert(Bits.mtu) }
+        if taps.count > 1 { features.insert(Bits.multiQueue) }
+        offered = features
+        queueSizes = Array(repeating: options.queueSize, count: 2 * taps.count) + [64]
+        pairs = taps.enumerated().map { NetworkPair($0.offset, $0.element) }
+        receiveThrottle = try Throttle(options.receiveLimit)
+        transmitThrottle = try Throttle(options.transmitLimit)
+        self.options = options
+    }
+
+    /// Plugs the cable in or out, as the guest sees it.
+    public func setLink(up isUp: Bool) {
+        lock.locked {
+            guard isUp != isLinkUp else { return }
+            isLinkUp = isUp
+            host?.configurationChanged()
+        }
+    }
+
+    /// Other limits from now on; nil leaves one as it is.
+    public func setLimits(receive: RateLimiter?, transmit: RateLimiter?) {
+        lock.locked {
+            if let receive { receiveThrottle.replace(receive) }
+            if let transmit { transmitThrottle.replace(transmit) }
+        }
+    }
+}
+
+/// One pair of queues and the tap behind them.
+final class NetworkPair {
+    let index: Int
+    let tap: Tap
+    let transmitVectors = VectorList()
+    let transmitChain = DescriptorChain()
+
+    /// Buffers of the guest's that wait for a frame, in the order in which they were taken.
+    @safe @exclusivity(unchecked) var held: [DescriptorChain] = []
+    /// All their pieces, in the same order: kept, as many buffers wait for many frames.
+    let heldVectors = VectorList()
+    /// The bytes they hold together.
+    @safe @exclusivity(unchecked) var heldBytes = 0
+    /// Chains to take buffers into.
+    @safe @exclusivity(unchecked) var spare: [DescriptorChain] = []
+    /// A frame larger than the buffers that were there, until there are more.
+    var waiting: [UInt8] = []
+    /// Where the rest of a frame goes that is larger than the buffers.
+    var spill: [UInt8] = []
+    /// The tap is watched by its edges: whether one may have been seen and not followed to its end.
+    @safe @exclusivity(unchecked) var mayRead = true
+    /// The tap takes no more frames for now.
+    @safe @exclusivity(unchecked) var isBlocked = false
+    /// Whether the tap's queue takes part in its device's traffic; a queue is born so.
+    private var isAttached = true
+
+    init(_ index: Int, _ tap: Tap) {
+        self.index = index
+        self.tap = tap
+    }
+
+    func setAttached(_ wanted: Bool) throws(SystemError) {
+        guard wanted != isAttached else { return }
+        try tap.setAttached(wanted)
+        isAttached = wanted
+    }
+}

@@ -1,0 +1,118 @@
+import GuestMemory
+import Linux
+
+extension Network {
+    private static let receiveToken: UInt32 = 0
+    private static let transmitToken: UInt32 = 1
+    private static let tapTokens: UInt32 = 16
+
+    /// The control queue follows the pairs that the driver knows of; section 5.1.2.
+    private func controlIndex(_ host: DeviceHost) -> Int {
+        host.features.contains(Features.Network.multiQueue) ? 2 * pairs.count : 2
+    }
+
+    public func start(_ host: DeviceHost) throws(DeviceFault) {
+        self.host = host
+        do throws(SystemError) {
+            for pair in pairs { try pair.setAttached(pair.index < activePairs) }
+            try applyOffloads(host)
+        } catch { throw .host(error) }
+        try watch(host)
+    }
+
+    /// Lets the host's stack leave undone what the guest can do itself.
+    func applyOffloads(_ host: DeviceHost) throws(SystemError) {
+        typealias Bits = Features.Network
+        let chosen = chosenOffloads ?? host.features
+        var offload: Tap.Offload = []
+        if chosen.contains(Bits.guestChecksum) {
+            offload.insert(.checksum)
+            if chosen.contains(Bits.guestSegmentationV4) { offload.insert(.segmentationV4) }
+            if chosen.contains(Bits.guestSegmentationV6) { offload.insert(.segmentationV6) }
+            if chosen.contains(Bits.guestCongestion) { offload.insert(.congestion) }
+            if chosen.contains(Bits.guestUDPFragmentation) { offload.insert(.udpFragmentation) }
+        }
+        for pair in pairs { try pair.tap.setOffload(offload) }
+    }
+
+    private func watch(_ host: DeviceHost) throws(DeviceFault) {
+        try receiveThrottle.watch(host, token: Network.receiveToken)
+        try transmitThrottle.watch(host, token: Network.transmitToken)
+        for pair in pairs {
+            pair.mayRead = true
+            pair.isBlocked = false
+            try host.watch(
+                pair.tap.descriptor, for: [.readable, .writable, .edgeTriggered],
+                token: Network.tapTokens + UInt32(pair.index))
+        }
+    }
+
+    public func queueReady(_ index: Int) throws(DeviceFault) {
+        guard let host else { return }
+        if index == controlIndex(host) {
+            try serveControl(host)
+        } else if index / 2 < activePairs {
+            if index % 2 == 0 {
+                try receive(pairs[index / 2], host)
+            } else {
+                try transmit(pairs[index / 2], host)
+            }
+        }
+    }
+
+    public func eventReady(_ token: UInt32, _ readiness: Readiness) throws(DeviceFault) {
+        guard let host else { return }
+        switch token {
+        case Network.receiveToken:
+            receiveThrottle.wake()
+            for pair in pairs.prefix(activePairs) { try receive(pair, host) }
+        case Network.transmitToken:
+            transmitThrottle.wake()
+            for pair in pairs.prefix(activePairs) { try transmit(pair, host) }
+        default:
+            let index = Int(token - Network.tapTokens)
+            guard index < activePairs else { return }
+            let pair = pairs[index]
+            pair.mayRead = true
+            try receive(pair, host)
+            if pair.isBlocked, readiness.contains(.writable) {
+                pair.isBlocked = false
+                try transmit(pair, host)
+            }
+        }
+    }
+
+    /// Wakes the loop for what a pair has left undone, after everyone else had their turn.
+    func comeBack(_ pair: NetworkPair, _ host: DeviceHost) throws(DeviceFault) {
+        // Changing what is watched reports a state that is there already, edge or not.
+        try host.rewatch(
+            pair.tap.descriptor, for: [.readable, .writable, .edgeTriggered],
+            token: Network.tapTokens + UInt32(pair.index))
+    }
+
+    public func pause() {
+        guard let host else { return }
+        receiveThrottle.unwatch(host)
+        transmitThrottle.unwatch(host)
+        for pair in pairs {
+            host.unwatch(pair.tap.descriptor)
+            giveBack(pair, host)
+        }
+    }
+
+    public func resume() throws(DeviceFault) {
+        guard let host else { return }
+        try watch(host)
+        for pair in pairs.prefix(activePairs) {
+            try receive(pair, host)
+            try transmit(pair, host)
+        }
+    }
+
+    public func stop() {
+        host = nil
+        activePairs = 1
+        chosenOffloads = nil
+        for pair in pairs { pair.waiting = [] }
+    }
+}

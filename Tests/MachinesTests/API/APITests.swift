@@ -1,0 +1,345 @@
+#if arch(x86_64)
+    import Glibc
+    import Linux
+    import OCI
+    import TestSupport
+    import Testing
+
+    @testable import bulkhead_vm
+
+    // In the suite of machines, so that they run one after the other.
+    extension MachineTests {
+        /// The built program, driven by curl. The guests are a few instructions, which every KVM runs.
+        @Suite(.needs(.program("curl")), .serialized) struct APITests {
+            private let scratch = Scratch()
+
+            /// A guest that waits for ever.
+            private func idle() throws -> String {
+                try scratch.file("idle", TestELF(code: [0xf4, 0xeb, 0xfd]).bytes)
+            }
+
+            private func boot(_ api: APIClient, sourceLocation: SourceLocation = #_sourceLocation) throws {
+                let kernel = try idle()
+                let source = #"{"kernel_image_path": "\#(kernel)"}"#
+                #expect(try api("PUT", "/boot-source", source) == .done, sourceLocation: sourceLocation)
+                let answer = try api("PUT", "/actions", #"{"action_type": "InstanceStart"}"#)
+                #expect(answer == .done, sourceLocation: sourceLocation)
+            }
+
+            @Test func whoAnswersSaysWhoItIs() throws {
+                let api = try APIClient("--id", "some-vm")
+                let info = try api("GET", "/")
+                #expect(info.status == 200)
+                let json = try info.json()
+                #expect(json["id"] == "some-vm" && json["state"] == "Not started")
+                #expect(json["vmm_version"]?.stringValue == InstanceInfo.version)
+                #expect(try api("GET", "/version").json()["firecracker_version"]?.stringValue == InstanceInfo.version)
+                #expect(try api("GET", "/machine-config").json()["vcpu_count"] == 1)
+                // The names that clients look for.
+                let config = try api("GET", "/vm/config").json()
+                for name in ["drives", "boot-source", "machine-config", "network-interfaces", "vsock", "balloon"] {
+                    #expect(config[name] != nil, "\(name)")
+                }
+            }
+
+            @Test func requestsThatMeanNothingAreRefused() throws {
+                let api = try APIClient()
+                func fault(_ method: String, _ path: String, _ body: String? = nil) throws -> String? {
+                    let answer = try api(method, path, body)
+                    #expect(answer.status == 400)
+                    return answer.fault
+                }
+                #expect(try fault("PUT", "/foo", "{}") == "Invalid request method and/or path: PUT foo.")
+                #expect(try fault("PUT", "/boot-source") == "Empty PUT request.")
+                #expect(
+                    try fault("PUT", "/boot-source", "{}")
+                        == "An error occurred when deserializing the json body of a request: missing field "
+                        + "`kernel_image_path`.")
+                #expect(
+                    try fault("PUT", "/actions", #"{"action_type": "InstanceStart"}"#)
+                        == "Start microvm error: Cannot start microvm without kernel configuration.")
+                #expect(
+                    try fault("PATCH", "/vm", #"{"state": "Paused"}"#)
+                        == "The requested operation is not supported before starting the microVM.")
+                let post = try api("POST", "/", "{}")
+                #expect(post.status == 400)
+                #expect(try post.json()["error"]?.stringValue?.contains("Unsupported HTTP method") == true)
+                let large = String(repeating: " ", count: 51_201)
+                #expect(
+                    try api("PUT", "/boot-source", large).json()["error"]?.stringValue?
+                        .contains("51201 is larger than the limit of 51200 allowed by server") == true)
+                // All of that harmed nobody.
+                #expect(try api("GET", "/").status == 200)
+            }
+
+            @Test func aLargerBodyMayBeAllowed() throws {
+                let api = try APIClient("--http-api-max-payload-size", "100000")
+                let spaces = String(repeating: " ", count: 90_000)
+                #expect(try api("PUT", "/machine-config", #"{"vcpu_count": 1, "mem_size_mib": 64}"# + spaces) == .done)
+            }
+
+            @Test(.needs(.kvm)) func whatIsForBeforeTheStartIsRefusedBehindIt() throws {
+                let api = try APIClient("--accept-emulation")
+                try boot(api)
+                #expect(try api("GET", "/").json()["state"] == "Running")
+                let requests = [
+                    ("/boot-source", #"{"kernel_image_path": "k"}"#), ("/logger", #"{"level": "Info"}"#),
+                    ("/metrics", #"{"metrics_path": "m"}"#), ("/serial", "{}"),
+                    ("/snapshot/load", #"{"snapshot_path": "s", "mem_file_path": "m"}"#), ("/cpu-config", "{}"),
+                    ("/vsock", #"{"guest_cid": 3, "uds_path": "v"}"#), ("/entropy", "{}"),
+                    ("/actions", #"{"action_type": "InstanceStart"}"#),
+                    ("/balloon", #"{"amount_mib": 1, "deflate_on_oom": true}"#),
+                    ("/machine-config", #"{"vcpu_count": 1, "mem_size_mib": 64}"#),
+                ]
+                for (path, body) in requests {
+                    #expect(try api("PUT", path, body).fault == Fault.postBoot.message, "\(path)")
+                }
+                #expect(
+                    try api("PATCH", "/machine-config", #"{"vcpu_count": 2}"#).fault == Fault.postBoot.message)
+                #expect(try api("GET", "/machine-config").json()["vcpu_count"] == 1)
+            }
+
+            @Test(.needs(.kvm)) func devicesChangeWhileTheGuestRuns() throws {
+                let api = try APIClient("--accept-emulation")
+                let (small, large) = (try scratch.hole("small", size: 4096), try scratch.hole("large", size: 1 << 20))
+                #expect(
+                    try api(
+                        "PUT", "/drives/a",
+                        #"{"drive_id": "a", "is_root_device": true, "path_on_host": "\#(small)", "#
+                            + #""rate_limiter": {"bandwidth": {"size": 1000, "refill_time": 100}}}"#) == .done)
+                #expect(
+                    try api(
+                        "PUT", "/balloon",
+                        #"{"amount_mib": 8, "deflate_on_oom": true, "stats_polling_interval_s": 1, "free_page_hinting": true}"#
+                    ) == .done)
+                try boot(api)
+                #expect(
+                    try api("PATCH", "/drives/a", #"{"drive_id": "a", "path_on_host": "\#(large)"}"#) == .done)
+                let ops = #"{"ops": {"size": 10, "refill_time": 100}}"#
+                #expect(try api("PATCH", "/drives/a", #"{"drive_id": "a", "rate_limiter": \#(ops)}"#) == .done)
+                let missing = "Failed perform action on device: Device not found"
+                #expect(
+                    try api("PATCH", "/drives/b", #"{"drive_id": "b", "path_on_host": "\#(large)"}"#).fault?
+                        .contains(missing) == true)
+                #expect(
+                    try api("PATCH", "/drives/a", #"{"drive_id": "a", "path_on_host": "/none"}"#).fault?
+                        .contains("No such file or directory (os error 2)") == true)
+                #expect(
+                    try api("PATCH", "/network-interfaces/n", #"{"iface_id": "n"}"#).fault?.contains(missing) == true)
+                #expect(try api("PATCH", "/balloon", #"{"amount_mib": 16}"#) == .done)
+                #expect(
+                    try api("PATCH", "/balloon", #"{"amount_mib": 129}"#).fault
+                        == "Balloon update error: Balloon: Requested memory should be less than 129MiB")
+                #expect(try api("PATCH", "/balloon/statistics", #"{"stats_polling_interval_s": 5}"#) == .done)
+                #expect(
+                    try api("PATCH", "/balloon/statistics", #"{"stats_polling_interval_s": 0}"#).fault?
+                        .hasSuffix("Statistics cannot be enabled/disabled after activation.") == true)
+                #expect(try api("GET", "/balloon/statistics").json()["target_pages"] == 4096)
+                #expect(try api("GET", "/balloon/hinting/status").json() == ["host_cmd": 0, "guest_cmd": nil])
+                // No driver is there that could take it up.
+                #expect(
+                    try api("PATCH", "/balloon/hinting/start").fault?.hasSuffix("Device not activated yet.") == true)
+                // What is told is what holds: a bucket that was not named is as it was.
+                let config = try api("GET", "/vm/config").json()
+                #expect(config["drives"]?.arrayValue?.first?["path_on_host"]?.stringValue == large)
+                let limits = config["drives"]?.arrayValue?.first?["rate_limiter"]
+                #expect(limits?["bandwidth"]?["size"] == 1000 && limits?["ops"]?["size"] == 10)
+                #expect(config["balloon"]?["amount_mib"] == 16)
+                #expect(config["balloon"]?["stats_polling_interval_s"] == 5)
+            }
+
+            @Test(.needs(.kvm)) func theGuestIsPausedAndGoesOn() throws {
+                let metrics = try scratch.file("metrics", [])
+                let api = try APIClient("--accept-emulation", "--metrics-path", metrics)
+                try boot(api)
+                let (pause, resume) = (#"{"state": "Paused"}"#, #"{"state": "Resumed"}"#)
+                #expect(try api("PATCH", "/vm", pause) == .done)
+                #expect(try api("GET", "/").json()["state"] == "Paused")
+                // Twice is no error, and requests are answered meanwhile.
+                #expect(try api("PATCH", "/vm", pause) == .done)
+                #expect(try api("GET", "/machine-config").status == 200)
+                #expect(try api("PATCH", "/vm", resume) == .done)
+                #expect(try api("GET", "/").json()["state"] == "Running")
+                #expect(try api("PATCH", "/vm", resume) == .done)
+                #expect(try api("PUT", "/actions", #"{"action_type": "FlushMetrics"}"#) == .done)
+                let line = try JSON(parsing: try readText(metrics))
+                #expect(line["latencies_us"]?["pause_vm"] != nil && line["latencies_us"]?["resume_vm"] != nil)
+                #expect(try api("PATCH", "/vm", pause) == .done)
+                api.monitor.signal(SIGTERM)
+                #expect(try api.monitor.finish().status == 128 + SIGTERM)
+            }
+
+            @Test(.needs(.kvm)) func whereThereIsNoBalloonThereIsNone() throws {
+                let api = try APIClient("--accept-emulation")
+                try boot(api)
+                let missing = "Failed perform action on device: Device not found"
+                #expect(try api("GET", "/balloon").fault == "Internal VMM error: \(missing)")
+                #expect(try api("GET", "/balloon/statistics").fault == "Internal VMM error: \(missing)")
+                #expect(
+                    try api("PATCH", "/balloon", #"{"amount_mib": 1}"#).fault == "Balloon update error: \(missing)")
+            }
+
+            @Test(.needs(.kvm)) func aStartThatFailsCanBeTriedAgain() throws {
+                let api = try APIClient("--accept-emulation")
+                let bad = try scratch.file("bad", Array("no kernel".utf8))
+                #expect(try api("PUT", "/boot-source", #"{"kernel_image_path": "\#(bad)"}"#) == .done)
+                let vsock = "\(scratch.path)/v"
+                #expect(try api("PUT", "/vsock", #"{"guest_cid": 3, "uds_path": "\#(vsock)"}"#) == .done)
+                let start = #"{"action_type": "InstanceStart"}"#
+                #expect(
+                    try api("PUT", "/actions", start).fault?.hasPrefix("Start microvm error: Cannot load the kernel: ")
+                        == true)
+                #expect(access(vsock, F_OK) != 0)
+                #expect(try api("GET", "/").json()["state"] == "Not started")
+                try boot(api)
+                #expect(try api("GET", "/").json()["state"] == "Running")
+                api.monitor.signal(SIGTERM)
+                #expect(try api.monitor.finish().status == 128 + SIGTERM)
+                #expect(access(vsock, F_OK) != 0 && access(api.socket, F_OK) != 0)
+            }
+
+            @Test(.needs(.kvm)) func aGuestThatEndsEndsTheProgramWell() throws {
+                // A write to the reset register, and to the keyboard's controller.
+                for code: [UInt8] in [
+                    [0x66, 0xba, 0x04, 0x06, 0xb0, 0x42, 0xee, 0xf4], [0xb0, 0xfe, 0xe6, 0x64, 0xf4],
+                ] {
+                    let metrics = try scratch.file("metrics", [])
+                    let api = try APIClient("--accept-emulation", "--metrics-path", metrics)
+                    let kernel = try scratch.file("kernel", TestELF(code: code).bytes)
+                    #expect(try api("PUT", "/boot-source", #"{"kernel_image_path": "\#(kernel)"}"#) == .done)
+                    #expect(try api("PUT", "/actions", #"{"action_type": "InstanceStart"}"#) == .done)
+                    let outcome = try api.monitor.finish()
+                    #expect(outcome.status == 0, "\(outcome.out)\(outcome.err)")
+                    #expect(outcome.out.contains("exit_code=0"))
+                    #expect(access(api.socket, F_OK) != 0)
+                    // The last line of the metrics is written at the end.
+                    let line = try #require(try readText(metrics).split(separator: "\n").last)
+                    #expect(try JSON(parsing: String(line))["vcpu"]?["exit_io_out"] == 1)
+                }
+            }
+
+            @Test(.needs(.kvm)) func theGuestSaysThatItIsUp() throws {
+                let log = try scratch.file("log", [])
+                let api = try APIClient("--accept-emulation", "--boot-timer", "--log-path", log, "--show-level")
+                // mov ebx, 0xc0000000; mov byte [ebx], 123; hlt; jmp
+                let code: [UInt8] = [0xbb, 0, 0, 0, 0xc0, 0xc6, 0x03, 123, 0xf4, 0xeb, 0xfd]
+                let kernel = try scratch.file("kernel", TestELF(code: code, pvhEntry: 0x100000).bytes)
+                #expect(try api("PUT", "/boot-source", #"{"kernel_image_path": "\#(kernel)"}"#) == .done)
+                #expect(try api("PUT", "/actions", #"{"action_type": "InstanceStart"}"#) == .done)
+                #expect(eventually(20) { (try? readText(log))?.contains("Guest-boot-time = ") == true })
+                let line = try #require(
+                    try readText(log).split(separator: "\n").first { $0.contains("Guest-boot-time") })
+                #expect(line.contains(" [anonymous-instance:main:INFO] Guest-boot-time = "))
+                #expect(line.hasSuffix(" CPU ms"))
+            }
+
+            @Test(.needs(.kvm)) func metricsAreFlushedWhenAskedFor() throws {
+                let metrics = try scratch.file("metrics", [])
+                let api = try APIClient("--accept-emulation")
+                #expect(try api("PUT", "/metrics", #"{"metrics_path": "\#(metrics)"}"#) == .done)
+                _ = try api("PUT", "/drives/a", "{}")
+                try boot(api)
+                let flush = #"{"action_type": "FlushMetrics"}"#
+                #expect(try api("PUT", "/actions", flush) == .done)
+                #expect(try api("PUT", "/actions", flush) == .done)
+                let lines = try readText(metrics).split(separator: "\n").map { try JSON(parsing: String($0)) }
+                try #require(lines.count == 2)
+                #expect(lines[0]["put_api_requests"]?["drive_fails"] == 1)
+                #expect(lines[0]["put_api_requests"]?["actions_count"] == 2)
+                #expect(lines[1]["put_api_requests"]?["actions_count"] == 1)
+                #expect(lines[1]["put_api_requests"]?["drive_fails"] == 0)
+            }
+
+            @Test(.needs(.kvm)) func aConfigurationFileIsStartedAtOnce() throws {
+                let off: [UInt8] = [0x66, 0xba, 0x00, 0x06, 0xb0, 0x34, 0xee, 0xf4]
+                let kernel = try scratch.file("kernel", TestELF(code: off).bytes)
+                func run(_ text: String) throws -> Monitor.Outcome {
+                    let file = try scratch.file("config", Array(text.utf8))
+                    return try Monitor(["--no-api", "--accept-emulation", "--config-file", file]).finish()
+                }
+                let source = #""boot-source": {"kernel_image_path": "\#(kernel)"}"#
+                let good = try run(
+                    #"{\#(source), "drives": [], "machine-config": {"vcpu_count": 2, "mem_size_mib": 64}}"#)
+                #expect(good.status == 0, "\(good.out)\(good.err)")
+                #expect(good.out.contains("configured from one single json"))
+                for text in [
+                    "{", "{}", "{\(source)}", #"{\#(source), "drives": [{}]}"#,
+                    #"{\#(source), "drives": [], "foo": 1}"#,
+                    #"{\#(source), "drives": [], "machine-config": {"vcpu_count": 0, "mem_size_mib": 64}}"#,
+                    #"{\#(source), "drives": [], "mmds-config": {"network_interfaces": []}}"#,
+                ] {
+                    let bad = try run(text)
+                    #expect(bad.status == 152, "\(text): \(bad.err)")
+                    #expect(bad.err.contains("Configuration for VMM from one single json failed"), "\(bad.err)")
+                }
+                #expect(try Monitor(["--no-api", "--config-file", "/none"]).finish().status == 1)
+            }
+
+            @Test func commandLinesThatAreWrongHaveFirecrackersStatus() throws {
+                #expect(try Monitor(["--foo"]).finish().status == 153)
+                #expect(try Monitor(["--api-sock"]).finish().status == 153)
+                #expect(try Monitor(["--level", "loud"]).finish().status == 152)
+                #expect(try Monitor(["--log-path", "/none/log"]).finish().status == 1)
+                let version = try Monitor(["--version"]).finish()
+                #expect(version.status == 0 && version.out == "Firecracker v\(InstanceInfo.version)\n")
+                #expect(try Monitor(["--help"]).finish().out.contains("--api-sock"))
+            }
+
+            @Test func aSocketThatIsTakenIsNamedAndLeft() throws {
+                let path = try scratch.file("taken", [])
+                let outcome = try Monitor(["--api-sock", path]).finish()
+                #expect(outcome.status == 1)
+                #expect(
+                    outcome.err.contains(
+                        "Failed to open the API socket at: \(path). Check that it is not already used."))
+                #expect(access(path, F_OK) == 0)
+            }
+
+            @Test(arguments: [SIGTERM, SIGINT, SIGHUP]) func aSignalEndsItAndTakesTheSocketAway(_ signal: CInt) throws {
+                let api = try APIClient()
+                api.monitor.signal(signal)
+                #expect(try api.monitor.finish().status == 128 + signal)
+                #expect(access(api.socket, F_OK) != 0)
+            }
+
+            @Test(.needs(.kvm)) func aThousandRequestsLeaveNothingBehind() throws {
+                let api = try APIClient("--accept-emulation", "--level", "Error")
+                try boot(api)
+                let pid = api.monitor.pid
+                func descriptors() throws -> Int {
+                    let folder = try #require(opendir("/proc/\(pid)/fd"))
+                    defer { closedir(folder) }
+                    var count = 0
+                    while readdir(folder) != nil { count += 1 }
+                    return count
+                }
+                func pages() throws -> Int {
+                    let fields = try readText("/proc/\(pid)/statm").split(separator: " ")
+                    return try #require(Int(fields[1]))
+                }
+                func ask(_ count: Int) throws {
+                    let client = try UnixSocket.connect(to: api.socket)
+                    let request = "GET /vm/config HTTP/1.1\r\n\r\n"
+                    let answer = try { () throws in
+                        try client.write(request)
+                        return try client.next(upTo: 65536)
+                    }()
+                    for _ in 1..<count {
+                        try client.write(request)
+                        #expect(try client.next(upTo: 65536).count == answer.count)
+                    }
+                    // And one that is not finished.
+                    try client.write("PUT /drives/a HTTP/1.1\r\nContent-Length: 100\r\n\r\n{")
+                }
+                for _ in 0..<10 { try ask(20) }
+                let before = (try descriptors(), try pages())
+                for _ in 0..<50 { try ask(20) }
+                #expect(try api("GET", "/").status == 200)
+                // It may not have heard yet that the last client went.
+                #expect(try eventually(10) { try descriptors() <= before.0 })
+                // The allocator may keep a few pages; a thousand answers would be a hundred and more.
+                #expect(try pages() < before.1 + 64)
+            }
+        }
+    }
+#endif

@@ -1,0 +1,209 @@
+import Glibc
+import Linux
+import Machines
+import OCI
+import Testing
+
+@testable import bulkhead_vm
+
+/// What can be asked of a machine that was not started, and what it would be then.
+@Suite struct PrebootTests {
+    private let scratch = Scratch()
+
+    private func controller() -> PrebootController {
+        PrebootController(instance: InstanceInfo(id: "i"), logger: Logger(id: "i"), metrics: Metrics())
+    }
+
+    private func perform(
+        _ controller: inout PrebootController, _ method: HTTPRequest.Method, _ path: String, _ body: String? = nil
+    ) throws -> Answer {
+        try controller.perform(try Route(HTTPRequest(method, path, body: body.map { Array($0.utf8) })).action)
+    }
+
+    private func refusal(
+        _ controller: inout PrebootController, _ method: HTTPRequest.Method, _ path: String, _ body: String? = nil
+    ) -> String? {
+        do {
+            _ = try perform(&controller, method, path, body)
+            return nil
+        } catch { return (error as? Fault)?.message ?? "\(error)" }
+    }
+
+    @Test func whatIsForARunningMachineIsRefused() {
+        var controller = controller()
+        let requests: [(HTTPRequest.Method, String, String?)] = [
+            (.put, "/actions", #"{"action_type": "FlushMetrics"}"#),
+            (.put, "/actions", #"{"action_type": "SendCtrlAltDel"}"#),
+            (.put, "/snapshot/create", #"{"snapshot_path": "s", "mem_file_path": "m"}"#),
+            (.patch, "/vm", #"{"state": "Paused"}"#), (.patch, "/vm", #"{"state": "Resumed"}"#),
+            (.patch, "/drives/a", #"{"drive_id": "a"}"#),
+            (.patch, "/network-interfaces/a", #"{"iface_id": "a"}"#),
+            (.patch, "/balloon", #"{"amount_mib": 1}"#),
+            (.patch, "/balloon/statistics", #"{"stats_polling_interval_s": 1}"#),
+            (.get, "/balloon/statistics", nil), (.patch, "/balloon/hinting/start", nil),
+            (.patch, "/balloon/hinting/stop", nil), (.get, "/balloon/hinting/status", nil),
+            (.delete, "/drives/a", nil), (.delete, "/network-interfaces/a", nil),
+        ]
+        for (method, path, body) in requests {
+            #expect(refusal(&controller, method, path, body) == Fault.preBoot.message, "\(method) \(path)")
+        }
+        #expect(!controller.hasBootResources)
+    }
+
+    @Test func settingsOfTheMachineAreKept() throws {
+        var controller = controller()
+        let all = #"{"vcpu_count": 4, "mem_size_mib": 512, "track_dirty_pages": true}"#
+        _ = try perform(&controller, .put, "/machine-config", all)
+        _ = try perform(&controller, .patch, "/machine-config", #"{"vcpu_count": 2}"#)
+        #expect(
+            try perform(&controller, .get, "/machine-config")
+                == .value([
+                    "vcpu_count": 2, "mem_size_mib": 512, "smt": false, "track_dirty_pages": true,
+                    "huge_pages": "None",
+                ]))
+        // PUT sets back what it does not name.
+        _ = try perform(&controller, .put, "/machine-config", #"{"vcpu_count": 1, "mem_size_mib": 64}"#)
+        #expect(controller.resources.machine == MachineSettings(memory: 64))
+        #expect(controller.hasBootResources)
+    }
+
+    @Test(arguments: [
+        (#"{"vcpu_count": 0}"#, "The number of vCPUs must be greater than 0"),
+        (#"{"vcpu_count": 33}"#, "The number of vCPUs must be greater than 0"),
+        (#"{"vcpu_count": 3, "smt": true}"#, "must be 1 or an even number"), (#"{"smt": true}"#, "not supported: smt"),
+        (#"{"mem_size_mib": 0}"#, "The memory size (MiB) is either 0"),
+        (#"{"mem_size_mib": 129, "huge_pages": "2M"}"#, "not a multiple of the configured page size"),
+        (#"{"huge_pages": "2M"}"#, "not supported: huge_pages"), (#"{"mem_size_mib": 8}"#, "8 MiB are not 16 to"),
+        (#"{"mem_size_mib": 18446744073709551615}"#, "MiB are not"), (#"{"cpu_template": "T2"}"#, "cpu_template: T2"),
+    ]) func settingsThatCanNotBeAreRefused(_ body: String, _ why: String) {
+        var controller = controller()
+        #expect(refusal(&controller, .patch, "/machine-config", body)?.contains(why) == true)
+        #expect(controller.resources.machine == MachineSettings())
+    }
+
+    @Test func theRootDriveIsTheFirst() throws {
+        var controller = controller()
+        let disk = try scratch.hole("disk", size: 4096)
+        func put(_ id: String, isRoot: Bool, more: String = "") -> String? {
+            refusal(
+                &controller, .put, "/drives/\(id)",
+                #"{"drive_id": "\#(id)", "is_root_device": \#(isRoot), "path_on_host": "\#(disk)"\#(more)}"#)
+        }
+        #expect(put("a", isRoot: false) == nil)
+        #expect(put("b", isRoot: true) == nil)
+        #expect(controller.resources.drives.map(\.id) == ["b", "a"])
+        #expect(put("a", isRoot: true) == "Drive config error: A root block device already exists!")
+        // The same drive again replaces it.
+        #expect(put("b", isRoot: false, more: #", "is_read_only": true"#) == nil)
+        #expect(put("a", isRoot: true) == nil)
+        #expect(controller.resources.drives.map(\.id) == ["a", "b"])
+        #expect(controller.resources.drives.map(\.isReadOnly) == [false, true])
+    }
+
+    @Test func filesThatAreMissingAreNamed() throws {
+        var controller = controller()
+        let missing = "No such file or directory (os error 2)"
+        #expect(
+            refusal(&controller, .put, "/boot-source", #"{"kernel_image_path": "/none"}"#)
+                == "Boot source error: The kernel file cannot be opened: \(missing)")
+        let kernel = try scratch.file("kernel", [])
+        #expect(
+            refusal(&controller, .put, "/boot-source", #"{"kernel_image_path": "\#(kernel)", "initrd_path": "/none"}"#)?
+                .hasSuffix("invalid path or invalid permissions. \(missing)") == true)
+        #expect(
+            refusal(
+                &controller, .put, "/drives/a", #"{"drive_id": "a", "is_root_device": false, "path_on_host": "/none"}"#)
+                == "Drive config error: Unable to create the virtio block device: Virtio backend error: Error "
+                + "manipulating the backing file: \(missing) /none")
+        #expect(
+            refusal(&controller, .put, "/drives/a", #"{"drive_id": "a", "is_root_device": false}"#)?
+                .hasSuffix("Invalid block config.") == true)
+        #expect(
+            refusal(
+                &controller, .put, "/drives/a", #"{"drive_id": "a", "is_root_device": false, "socket": "s"}"#)?
+                .contains("not supported: socket") == true)
+        #expect(
+            refusal(&controller, .put, "/vsock", #"{"guest_cid": 3, "uds_path": "\#(kernel)"}"#)?
+                .hasSuffix("Error binding to the host-side Unix socket: Address already in use (os error 98)") == true)
+        #expect(refusal(&controller, .put, "/vsock", #"{"guest_cid": 2, "uds_path": "v"}"#)?.contains("CID 2") == true)
+        #expect(
+            refusal(&controller, .put, "/logger", #"{"log_path": "/none/log"}"#)
+                == "Logger error: Failed to open target file: \(missing)")
+        #expect(controller.resources == Resources())
+    }
+
+    @Test func theBalloonFitsTheMemory() throws {
+        var controller = controller()
+        #expect(refusal(&controller, .get, "/balloon") == "Balloon config error: No balloon device found.")
+        let body = #"{"amount_mib": 100, "deflate_on_oom": true, "free_page_reporting": true}"#
+        _ = try perform(&controller, .put, "/balloon", body)
+        #expect(
+            refusal(&controller, .patch, "/machine-config", #"{"mem_size_mib": 64}"#)?
+                .contains("smaller than the previously set balloon device target size") == true)
+        #expect(
+            refusal(&controller, .put, "/balloon", #"{"amount_mib": 129, "deflate_on_oom": true}"#)
+                == "Balloon config error: Amount of pages requested is too large.")
+        #expect(
+            try perform(&controller, .get, "/balloon")
+                == .value([
+                    "amount_mib": 100, "deflate_on_oom": true, "stats_polling_interval_s": 0,
+                    "free_page_hinting": false, "free_page_reporting": true,
+                ]))
+    }
+
+    @Test func aMachineIsMadeOfAllThat() throws {
+        var controller = controller()
+        #expect(throws: Fault("Start microvm error: Cannot start microvm without kernel configuration.")) {
+            _ = try controller.resources.configuration(acceptsEmulation: false)
+        }
+        let kernel = try scratch.file("kernel", [1])
+        let disk = try scratch.hole("disk", size: 4096)
+        _ = try perform(&controller, .put, "/boot-source", #"{"kernel_image_path": "\#(kernel)"}"#)
+        func configuration() throws -> MachineConfiguration {
+            try controller.resources.configuration(acceptsEmulation: true)
+        }
+        #expect(try configuration().commandLine == BootSource.defaultArguments)
+        #expect(try !configuration().hasEntropy)
+        let drive = #"{"drive_id": "r", "is_root_device": true, "path_on_host": "\#(disk)""#
+        _ = try perform(&controller, .put, "/drives/r", drive + "}")
+        #expect(try configuration().commandLine == BootSource.defaultArguments + " root=/dev/vda rw")
+        _ = try perform(&controller, .put, "/drives/r", drive + #", "is_read_only": true, "partuuid": "1-2"}"#)
+        _ = try perform(
+            &controller, .put, "/boot-source",
+            #"{"kernel_image_path": "\#(kernel)", "boot_args": "console=ttyS0 -- single"}"#)
+        // What follows two hyphens is for init.
+        #expect(try configuration().commandLine == "console=ttyS0 root=PARTUUID=1-2 ro -- single")
+        _ = try perform(
+            &controller, .put, "/entropy", #"{"rate_limiter": {"bandwidth": {"size": 5, "refill_time": 1}}}"#)
+        _ = try perform(&controller, .put, "/vsock", #"{"guest_cid": 9, "uds_path": "\#(scratch.path)/v"}"#)
+        let made = try configuration()
+        #expect(made.hasEntropy && made.entropyLimit.bandwidth?.size == 5)
+        #expect(made.vsock == .init(cid: 9, path: "\(scratch.path)/v"))
+        #expect(made.disks.map(\.id) == ["r"] && made.disks[0].engine == .synchronous)
+        #expect(made.hasKeyboard && made.acceptsEmulation)
+        try made.validate()
+    }
+
+    @Test func partsThatAreMissingSaySo() {
+        var controller = controller()
+        for (method, path) in [
+            (HTTPRequest.Method.put, "/mmds"), (.put, "/mmds/config"), (.patch, "/mmds"), (.put, "/pmem/a"),
+            (.patch, "/pmem/a"), (.put, "/hotplug/memory"), (.patch, "/hotplug/memory"), (.put, "/cpu-config"),
+        ] {
+            let message = refusal(&controller, method, path, "{}")
+            #expect(message?.hasPrefix("The requested operation is not supported: ") == true, "\(path)")
+        }
+        #expect(refusal(&controller, .get, "/mmds")?.contains("MMDS") == true)
+        #expect(refusal(&controller, .get, "/hotplug/memory")?.contains("memory hot-plug") == true)
+        #expect(refusal(&controller, .delete, "/pmem/a")?.contains("persistent memory") == true)
+    }
+
+    @Test func metricsAreOpenedOnce() throws {
+        var controller = controller()
+        let path = try scratch.file("metrics", [])
+        _ = try perform(&controller, .put, "/metrics", #"{"metrics_path": "\#(path)"}"#)
+        #expect(
+            refusal(&controller, .put, "/metrics", #"{"metrics_path": "\#(path)"}"#)?
+                .hasSuffix("Reinitialization of metrics not allowed.") == true)
+    }
+}

@@ -1,0 +1,179 @@
+import Testing
+
+@testable import bulkhead_vm
+
+/// What requests ask for, and what is said to those that ask for nothing.
+@Suite struct RouteTests {
+    private func message(
+        _ method: HTTPRequest.Method, _ path: String, _ body: String? = nil
+    ) -> String? {
+        do throws(Fault) {
+            _ = try Route(HTTPRequest(method, path, body: body.map { Array($0.utf8) }))
+            return nil
+        } catch { return error.message }
+    }
+
+    private func action(
+        _ method: HTTPRequest.Method, _ path: String, _ body: String? = nil
+    ) throws -> Action {
+        try Route(HTTPRequest(method, path, body: body.map { Array($0.utf8) })).action
+    }
+
+    @Test func pathsAndMethodsAreKnown() throws {
+        #expect(try action(.get, "/") == .describeInstance)
+        #expect(try action(.get, "") == .describeInstance)
+        #expect(try action(.get, "/version") == .describeVersion)
+        #expect(try action(.get, "/machine-config/") == .describeMachine)
+        #expect(try action(.get, "/vm/config") == .describeAll)
+        #expect(try action(.get, "/balloon") == .describeBalloon)
+        #expect(try action(.get, "/balloon/statistics") == .describeStatistics)
+        #expect(try action(.get, "/balloon/hinting/status") == .describeHinting)
+        #expect(try action(.put, "/actions", #"{"action_type": "InstanceStart"}"#) == .start)
+        #expect(try action(.put, "/actions", #"{"action_type": "FlushMetrics"}"#) == .flushMetrics)
+        #expect(try action(.put, "/actions", #"{"action_type": "SendCtrlAltDel"}"#) == .pressControlAltDelete)
+        #expect(try action(.patch, "/vm", #"{"state": "Paused"}"#) == .pause)
+        #expect(try action(.patch, "/vm", #"{"state": "Resumed"}"#) == .resume)
+        #expect(try action(.patch, "/balloon", #"{"amount_mib": 7}"#) == .changeBalloon(amount: 7))
+        #expect(
+            try action(.patch, "/balloon/statistics", #"{"stats_polling_interval_s": 2}"#)
+                == .changeStatistics(interval: 2))
+        #expect(try action(.patch, "/balloon/hinting/start") == .startHinting(acknowledges: true))
+        #expect(
+            try action(.patch, "/balloon/hinting/start", #"{"acknowledge_on_stop": false}"#)
+                == .startHinting(acknowledges: false))
+        #expect(try action(.patch, "/balloon/hinting/stop", "{}") == .stopHinting)
+        #expect(try action(.delete, "/drives/a") == .unplug("drives/a"))
+    }
+
+    @Test func whatIsUnknownIsNamed() {
+        let cases: [(HTTPRequest.Method, String, String?, String)] = [
+            (.put, "/foo", "{}", "PUT foo"), (.get, "/foo/bar", nil, "GET foo"), (.get, "/vm", nil, "GET vm"),
+            (.patch, "/boot-source", "{}", "PATCH boot-source"), (.get, "/drives/a", nil, "GET drives"),
+            (.delete, "/vsock", nil, "DELETE vsock"), (.put, "/snapshot/foo", "{}", "PUT /snapshot/foo"),
+        ]
+        for (method, path, body, what) in cases {
+            #expect(message(method, path, body) == "Invalid request method and/or path: \(what).")
+        }
+        #expect(message(.put, "/drives/a") == "Empty PUT request.")
+        #expect(message(.patch, "/drives/a") == "Empty PATCH request.")
+        #expect(message(.patch, "/machine-config", "{}") == "Empty PATCH request.")
+        #expect(message(.get, "/", "{}") == "GET request cannot have a body.")
+        #expect(message(.delete, "/drives/a", "{}") == "DELETE request cannot have a body.")
+        #expect(message(.put, "/snapshot", "{}") == "Missing snapshot operation type.")
+        #expect(message(.get, "/balloon/foo") == "Unrecognized GET request path `foo`.")
+        #expect(message(.get, "/balloon/hinting") == "Unrecognized GET request path `/hinting/`.")
+        #expect(message(.patch, "/balloon/hinting/foo") == "Unrecognized PATCH request path `/hinting/foo`.")
+    }
+
+    @Test func idsAreChecked() {
+        let drive = #"{"drive_id": "a_1", "is_root_device": false, "path_on_host": "x"}"#
+        let card = #"{"iface_id": "a_1", "host_dev_name": "x"}"#
+        #expect(message(.put, "/drives/a_1", drive) == nil)
+        #expect(message(.put, "/network-interfaces/a_1", card) == nil)
+        #expect(message(.put, "/drives", drive) == "The ID cannot be empty.")
+        #expect(message(.put, "/drives/", drive) == "The ID cannot be empty.")
+        #expect(
+            message(.put, "/drives/a-1", drive)
+                == "API Resource IDs can only contain alphanumeric characters and underscores.")
+        #expect(
+            message(.put, "/drives/b", drive) == "The id from the path does not match the id from the body!")
+        #expect(
+            message(.put, "/network-interfaces/b", card)
+                == "The id from the path [b] does not match the id from the body [a_1]!")
+        #expect(
+            message(.patch, "/network-interfaces/b", #"{"iface_id": "c"}"#)
+                == "The id from the path [b] does not match the id from the body [c]!")
+        #expect(
+            message(.patch, "/drives/b", #"{"drive_id": "c"}"#)
+                == "The id from the path does not match the id from the body!")
+    }
+
+    @Test func bodiesAreRead() throws {
+        let limits = #"{"bandwidth": {"size": 9, "refill_time": 8, "one_time_burst": 7}, "ops": null}"#
+        guard
+            case .setDrive(let drive) = try action(
+                .put, "/drives/a",
+                #"{"drive_id": "a", "is_root_device": true, "path_on_host": "p", "is_read_only": true, "partuuid": "u", "#
+                    + #""cache_type": "Writeback", "io_engine": "Async", "rate_limiter": \#(limits)}"#)
+        else {
+            Issue.record("no drive")
+            return
+        }
+        #expect(drive.isRoot && drive.isReadOnly && drive.path == "p" && drive.partition == "u")
+        #expect(drive.cache == .writeback && drive.engine == .asynchronous)
+        let limiter = drive.limit.limiter
+        #expect(limiter.bandwidth?.size == 9 && limiter.bandwidth?.refillTime == 8_000_000)
+        #expect(limiter.bandwidth?.oneTimeBurst == 7 && limiter.operations == nil)
+        // What was said is what is told, with all names.
+        #expect(
+            drive.json.encoded()
+                == #"{"drive_id":"a","partuuid":"u","is_root_device":true,"cache_type":"Writeback","is_read_only":true,"#
+                + #""path_on_host":"p","rate_limiter":{"bandwidth":{"size":9,"one_time_burst":7,"refill_time":8},"#
+                + #""ops":null},"io_engine":"Async","socket":null}"#)
+        guard
+            case .setNetwork(let card) = try action(
+                .put, "/network-interfaces/n",
+                #"{"iface_id": "n", "host_dev_name": "t", "guest_mac": "06:00:AC:10:00:02", "mtu": 1400}"#)
+        else {
+            Issue.record("no card")
+            return
+        }
+        #expect(card.address == [6, 0, 0xac, 0x10, 0, 2] && card.mtu == 1400)
+        #expect(card.json["guest_mac"]?.stringValue == "06:00:ac:10:00:02")
+    }
+
+    @Test func wrongBodiesAreExplained() {
+        func body(_ text: String) -> String? {
+            let prefix = "An error occurred when deserializing the json body of a request: "
+            guard let message = message(.put, "/boot-source", text), message.hasPrefix(prefix) else { return nil }
+            return String(message.dropFirst(prefix.count))
+        }
+        #expect(body("{}") == "missing field `kernel_image_path`.")
+        #expect(
+            body(#"{"foo": 1}"#)
+                == "unknown field `foo`, expected one of `kernel_image_path`, `initrd_path`, `boot_args`.")
+        #expect(
+            body(#"{"kernel_image_path": "a", "kernel_image_path": "b"}"#) == "duplicate field `kernel_image_path`.")
+        #expect(body(#"{"kernel_image_path": 5}"#) == "invalid type: integer `5`, expected a string.")
+        #expect(body(#"{"kernel_image_path": null}"#) == "invalid type: null, expected a string.")
+        #expect(body("[]") == "invalid type: sequence, expected struct BootSourceConfig.")
+        #expect(body(#"{"kernel_image_path": "a\#\u0000b"}"#)?.contains("NUL") == true)
+        #expect(body("{")?.hasSuffix("at line 1 column 2.") == true)
+        #expect(
+            message(.put, "/machine-config", #"{"vcpu_count": 256, "mem_size_mib": 1}"#)?
+                .hasSuffix("invalid value: integer `256`, expected u8.") == true)
+        #expect(
+            message(.patch, "/vm", #"{"state": "Foo"}"#)?
+                .hasSuffix("unknown variant `Foo`, expected `Paused` or `Resumed`.") == true)
+        #expect(
+            message(.put, "/entropy", #"{"rate_limiter": {"foo": 1}}"#)?
+                .hasSuffix("unknown field `foo`, expected `bandwidth` or `ops`.") == true)
+        #expect(
+            message(.put, "/entropy", #"{"rate_limiter": {"ops": {"size": 1, "refill_time": 18446744073709551615}}}"#)?
+                .contains("refill_time") == true)
+        #expect(message(.put, "/logger", #"{"level": "Loud"}"#)?.hasSuffix("Invalid LevelFilter.") == true)
+    }
+
+    @Test func aSnapshotsMemoryIsNamedOnce() {
+        let file = #""mem_file_path": "m""#
+        let backend = #""mem_backend": {"backend_type": "File", "backend_path": "m"}"#
+        func load(_ members: String) -> String? {
+            message(.put, "/snapshot/load", "{\"snapshot_path\": \"s\"\(members)}")
+        }
+        #expect(load(", \(file)") == nil)
+        #expect(load(", \(backend)") == nil)
+        #expect(load("")?.contains("missing field: either `mem_backend` or `mem_file_path` is required") == true)
+        #expect(load(", \(file), \(backend)")?.contains("too many fields: either `mem_backend`") == true)
+    }
+
+    @Test func whatIsOnItsWayOutIsSaid() throws {
+        func isDeprecated(_ path: String, _ body: String) throws -> Bool {
+            try Route(HTTPRequest(.put, path, body: Array(body.utf8))).isDeprecated
+        }
+        #expect(try isDeprecated("/vsock", #"{"guest_cid": 3, "uds_path": "v", "vsock_id": "x"}"#))
+        #expect(try !isDeprecated("/vsock", #"{"guest_cid": 3, "uds_path": "v"}"#))
+        #expect(
+            try isDeprecated("/machine-config", #"{"vcpu_count": 1, "mem_size_mib": 64, "cpu_template": "None"}"#))
+        #expect(try isDeprecated("/snapshot/load", #"{"snapshot_path": "s", "mem_file_path": "m"}"#))
+    }
+}
