@@ -48,6 +48,23 @@ final class SharedFolder {
 
     func exists(_ name: String) -> Bool { (try? status(name)) != nil }
 
+    /// How many descriptors of this process lead here: the tests beside open others all the time.
+    func openDescriptors() throws -> Int {
+        guard let folder = opendir("/proc/self/fd") else { throw Errno.current }
+        defer { closedir(folder) }
+        var count = 0
+        while let entry = readdir(folder) {
+            var target = [CChar](repeating: 0, count: Int(PATH_MAX))
+            let length = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) {
+                    readlinkat(dirfd(folder), $0, &target, target.count - 1)
+                }
+            }
+            if length > 0, String(cString: target).hasPrefix(path) { count += 1 }
+        }
+        return count
+    }
+
     func share(_ options: ShareOptions = ShareOptions()) throws -> FileSystem {
         var all = FileSystem.Options()
         all.share = options
@@ -322,13 +339,4 @@ final class Swapper: Sendable {
         isStopped.store(true, ordering: .releasing)
         thread.withLock { if let thread = $0 { pthread_join(thread, nil) } }
     }
-}
-
-/// How many descriptors this process has open.
-func openDescriptors() throws -> Int {
-    guard let folder = opendir("/proc/self/fd") else { throw Errno.current }
-    defer { closedir(folder) }
-    var count = 0
-    while readdir(folder) != nil { count += 1 }
-    return count
 }
