@@ -1,7 +1,7 @@
 # Every target that needs packages calls scripts/setup first; it does nothing when all is there.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo vm-demo build test bench vm-bench clients fuzz docs format lint clean
+.PHONY: help demo vm-demo build test bench vm-bench clients fuzz aarch64 docs format lint clean
 
 SWIFT ?= swift
 SOURCES := Package.swift Sources Tests Fuzz
@@ -38,6 +38,10 @@ clients: build ## Run docker, podman and containerd's ctr on bulkhead-oci, in th
 fuzz: ## Fuzz each parser of hostile input for a minute; FUZZ_SECONDS=N for another time
 	scripts/setup build
 	scripts/fuzz
+
+aarch64: ## Compile for aarch64 what can be compiled for it here
+	scripts/setup build aarch64
+	scripts/aarch64
 
 docs: ## Build the documentation of every module into .build/docs
 	scripts/setup build docs

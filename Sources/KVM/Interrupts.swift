@@ -116,7 +116,7 @@ extension VirtualMachine {
     ///
     /// - Throws: `EINVAL` for a pin or line that isn't there, or a machine without controllers.
     public func setRoutes(_ routes: [InterruptRoute]) throws(SystemError) {
-        var list = ListBuffer(head: 8, routes.map(\.entry))
+        var list = ListBuffer(head: 8, routes.map { $0.entry })
         list.length = UInt32(routes.count)
         if case .failure(let error) = list.control(descriptor, .setRouting) {
             throw SystemError("set \(routes.count) interrupt routes", error)
