@@ -75,7 +75,8 @@
                 let image = try scratch.file("kernel", try readFile(kernel.image, limit: 64 << 20))
                 let disk = try scratch.file("initrd", try readFile("\(files)/initramfs.cpio", limit: 64 << 20))
                 // More than a window and a buffer hold.
-                let served = try scratch.file("served", (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 7) })
+                let bytes = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 7) }
+                let served = try scratch.file("served", bytes)
                 let append = "console=ttyS0 quiet panic=-1 demo.fetch=http://192.0.2.1:8080/served"
                 let outcome = try monitor([
                     "--kernel", image, "--initrd", disk, "--memory", "192", "--append", append, "--net",

@@ -109,7 +109,9 @@ public final class FrameStream: Cable, @unchecked Sendable {
                 if next <= end {
                     let frame = start + FrameStream.prefixSize..<next
                     start = next
-                    return unsafe incoming.withUnsafeBytes { unsafe vectors.fill($0[frame], behind: Network.headerSize) }
+                    return unsafe incoming.withUnsafeBytes {
+                        unsafe vectors.fill($0[frame], behind: Network.headerSize)
+                    }
                 }
             }
             guard refill() else { return 0 }
