@@ -22,11 +22,10 @@ protocol Cable: AnyObject, Sendable {
     /// - Parameter vectors: room for the largest frame.
     /// - Returns: its bytes, header included; nothing above zero where there is none for now.
     func receive(into vectors: VectorList) -> Int
-    /// Sends a frame with its header.
+    /// Sends a frame behind its header.
     ///
-    /// - Parameter vectors: a place to work in.
-    /// - Returns: false where the frame has to wait for ``flush()``. What the far end refuses is lost, as frames may be.
-    func send(_ chain: DescriptorChain, _ vectors: VectorList) -> Bool
+    /// - Parameter count: the bytes of both.
+    func send(_ vectors: VectorList, _ count: Int) -> Sending
     /// Whether another frame may be tried.
     func flush() -> Bool
 
@@ -34,6 +33,15 @@ protocol Cable: AnyObject, Sendable {
     func setOffload(_ offload: Tap.Offload) throws(SystemError)
     /// Takes part in the device's traffic, or not.
     func setAttached(_ isAttached: Bool) throws(SystemError)
+}
+
+/// What became of a frame.
+enum Sending {
+    case sent
+    /// It has to wait for ``Cable/flush()``.
+    case blocked
+    /// It is lost, as frames may be: a header that contradicts it, or nobody at the far end.
+    case refused
 }
 
 extension Tap: Cable {
@@ -50,12 +58,11 @@ extension Tap: Cable {
         unsafe readv(descriptor.rawValue, vectors.start, vectors.callCount)
     }
 
-    func send(_ chain: DescriptorChain, _ vectors: VectorList) -> Bool {
-        vectors.clear()
-        for segment in chain.segments.prefix(chain.readableSegments) { vectors.append(segment) }
-        guard vectors.count <= VectorList.most else { return true }
+    func send(_ vectors: VectorList, _ count: Int) -> Sending {
+        guard vectors.count <= VectorList.most else { return .refused }
         let sent = unsafe writev(descriptor.rawValue, vectors.start, vectors.callCount)
-        return sent >= 0 || Errno.current != .wouldBlock
+        if sent >= 0 { return .sent }
+        return Errno.current == .wouldBlock ? .blocked : .refused
     }
 
     func flush() -> Bool { true }

@@ -28,6 +28,8 @@ public final class FrameStream: Cable, @unchecked Sendable {
     private var incoming: [UInt8]
     private var start = 0
     private var end = 0
+    /// A frame of the guest's behind its length.
+    private let framed = VectorList()
     /// The rest of a frame of which a part was sent.
     private var outgoing: [UInt8] = []
     private var sent = 0
@@ -146,39 +148,37 @@ public final class FrameStream: Cable, @unchecked Sendable {
 
     // MARK: - From the guest
 
-    func send(_ chain: DescriptorChain, _ vectors: VectorList) -> Bool {
-        guard flush() else { return false }
-        let length = chain.readableCount - Network.headerSize
-        guard isConnected, FrameStream.lengths.contains(length) else { return true }
+    func send(_ vectors: VectorList, _ count: Int) -> Sending {
+        guard flush() else { return .blocked }
+        let length = count - Network.headerSize
+        guard isConnected, FrameStream.lengths.contains(length), vectors.count < VectorList.most else {
+            return .refused
+        }
+        vectors.advance(Network.headerSize)
         return unsafe withUnsafeBytes(of: UInt32(length).bigEndian) { prefix in
-            vectors.clear()
-            unsafe vectors.append(iovec(iov_base: UnsafeMutableRawPointer(mutating: prefix.baseAddress), iov_len: 4))
-            var left = Network.headerSize
-            for segment in chain.segments.prefix(chain.readableSegments) {
-                let skipped = min(left, segment.count)
-                left -= skipped
-                guard let rest = try? segment.slice(at: skipped, count: segment.count - skipped) else { continue }
-                if rest.count > 0 { vectors.append(rest) }
-            }
-            return vectors.count > VectorList.most || write(vectors, FrameStream.prefixSize + length)
+            framed.clear()
+            unsafe framed.append(iovec(iov_base: UnsafeMutableRawPointer(mutating: prefix.baseAddress), iov_len: 4))
+            for index in 0..<vectors.count { unsafe framed.append(vectors.start[index]) }
+            return write(framed, FrameStream.prefixSize + length)
         }
     }
 
-    /// - Returns: false where nothing of it was taken.
-    private func write(_ vectors: VectorList, _ count: Int) -> Bool {
-        guard let number = socket?.rawValue else { return true }
+    private func write(_ vectors: VectorList, _ count: Int) -> Sending {
+        guard let number = socket?.rawValue else { return .refused }
         let written = unsafe bh_send_quietly(number, vectors.start, vectors.callCount)
         if written < 0 {
-            if Errno.current == .wouldBlock { return false }
+            if Errno.current == .wouldBlock { return .blocked }
             disconnect()
-        } else if written < count {
+            return .refused
+        }
+        if written < count {
             // What follows is of the same frame, whatever the guest does with its buffers.
             vectors.advance(written)
             outgoing = vectors.bytes(count - written)
             sent = 0
             _ = flush()
         }
-        return true
+        return .sent
     }
 
     func flush() -> Bool {

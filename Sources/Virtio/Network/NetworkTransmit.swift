@@ -35,13 +35,14 @@ extension Network {
             queue.giveBack(chain)
             return
         }
-        guard pair.cable.send(chain, pair.transmitVectors) else {
+        pair.transmitVectors.clear()
+        for segment in chain.segments.prefix(chain.readableSegments) { pair.transmitVectors.append(segment) }
+        if case .blocked = pair.cable.send(pair.transmitVectors, chain.readableCount) {
             transmitThrottle.giveBack(bytes: chain.readableCount)
             pair.isBlocked = true
             queue.giveBack(chain)
             return
         }
-        // What the host refuses, as a header that contradicts its frame, is lost, as frames may be.
         try queue.finish(chain, written: 0)
     }
 }
