@@ -71,7 +71,7 @@ let package = Package(
         .target(name: "CConfinement", path: "Sources/Examples/CConfinement"),
         .executableTarget(
             name: "bulkhead-vm",
-            dependencies: ["Machines", "KVM", "Virtio", "OCI", "Linux", "Seccomp", "CConfinement"],
+            dependencies: ["Machines", "KVM", "Virtio", "OCI", "Linux", "Launch", "Seccomp", "CConfinement"],
             path: "Sources/Examples/MicroVM"),
         .executableTarget(
             name: "bulkhead-jailer", dependencies: ["Launch", "Cgroups", "Namespaces", "Linux"],

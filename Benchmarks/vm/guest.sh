@@ -14,7 +14,7 @@ tools() {
 job() {
     echo "@begin $1"
     # Of terse output, version 3: requests and bandwidth of reads and writes.
-    chroot /tools /bin/fio --name="$1" --filename=/dev/vdb --direct=1 --ioengine=libaio --time_based --runtime="$seconds" \
+    chroot /tools /bin/fio --name="$1" --filename="${device:-/dev/vdb}" --direct=1 --ioengine=libaio --time_based --runtime="$seconds" \
         --ramp_time=0 --rw="$2" --bs="$3" --iodepth="$4" --randrepeat=0 --norandommap --output-format=terse \
         --terse-version=3 >/result || echo "@failed fio $1"
     awk -F ';' -v name="$1" '{ kib = $6 + $47; n = kib * 1024 / size; print "@end " name " " int(n); print "@result " name " " $8 + $49 " " ($7 + $48) / 1024 }' \
@@ -57,6 +57,30 @@ net)
             seen && /"bytes"/ { sub(/.*:/, ""); bytes = $0 + 0 }
             seen && /"bits_per_second"/ { sub(/.*:/, ""); rate = $0 + 0; seen = 0 }
             END { print "@end " name " " int(bytes / 65536); print "@result " name " " rate / 8000000 " 0" }' /result
+    done ;;
+limits)
+    tools
+    chroot /tools /bin/fio --version >/dev/null
+    # The reader of a disk without a limit, and of one whose limits are out of reach.
+    device=/dev/vdd
+    job limit-off randread 4k 16 4096
+    device=/dev/vde
+    job limit-far randread 4k 16 4096
+    seconds=10
+    device=/dev/vdb
+    job limit-read read 64k 4 65536
+    job limit-write write 64k 4 65536
+    device=/dev/vdc
+    job limit-ops randread 4k 16 4096
+    ip link set eth0 up
+    ip address add 10.111.0.2/30 dev eth0
+    for direction in send receive; do
+        reverse=
+        [ "$direction" = send ] || reverse=-R
+        # What waits in the sender's buffers when the time is up would count, and is a part of a small rate.
+        chroot /tools /bin/iperf3 -c 10.111.0.1 -t 10 -w 64K $reverse -J >/result || echo @failed iperf3
+        awk -v name="limit-$direction" '/"sum_received"/ { seen = 1 }
+            seen && /"bits_per_second"/ { sub(/.*:/, ""); print "@result " name " " $0 / 8388608 " 0"; exit }' /result
     done ;;
 vsock)
     for mode in send receive pingpong; do

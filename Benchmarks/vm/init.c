@@ -18,6 +18,23 @@ static void say(const char *text) {
     }
 }
 
+// Has the processor for itself for ever, and says each second how far it came.
+static void busy(void) {
+    volatile unsigned long work = 0;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    for (long second = now.tv_sec, before = 0;;) {
+        for (int step = 0; step < 20000; step++) work++;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (now.tv_sec == second) continue;
+        char text[64];
+        snprintf(text, sizeof text, "@busy %lu %ld\n", work - before, now.tv_sec - second);
+        say(text);
+        before = work;
+        second = now.tv_sec;
+    }
+}
+
 int main(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -27,6 +44,7 @@ int main(void) {
     say(text);
     // What the kernel does not know among its parameters is in init's environment.
     const char *bench = getenv("bench");
+    if (bench && strcmp(bench, "busy") == 0) busy();
     if (bench && strcmp(bench, "start") != 0) {
         mount("dev", "/dev", "devtmpfs", 0, NULL);
         int console = open("/dev/ttyS0", O_RDWR);

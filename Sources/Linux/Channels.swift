@@ -23,16 +23,16 @@ public struct Pipe: ~Copyable, Sendable {
     public consuming func takeWriteEnd() -> Descriptor { writeEnd }
 }
 
-/// Two connected Unix sockets that keep message borders; `socketpair(2)`, `SOCK_SEQPACKET`.
+/// Two connected Unix sockets; `socketpair(2)`.
 public struct SocketPair: ~Copyable, Sendable {
     public var first: Descriptor
     public var second: Descriptor
 
-    public init() throws(SystemError) {
+    public init(_ kind: UnixSocket.Kind = .messages) throws(SystemError) {
         var ends: (CInt, CInt) = (-1, -1)
         try systemCall("socketpair") {
             unsafe withUnsafeMutableBytes(of: &ends) {
-                unsafe bh_socketpair($0.assumingMemoryBound(to: CInt.self).baseAddress!)
+                unsafe bh_socketpair(kind.rawValue, $0.assumingMemoryBound(to: CInt.self).baseAddress!)
             }
         }
         first = Descriptor(owning: ends.0)

@@ -22,10 +22,14 @@ public enum UnixSocket {
 
     /// Connects to the socket at a path.
     ///
+    /// - Parameter nonBlocking: whether the descriptor is; then who would have to wait for the listener gets `EAGAIN`.
     /// - Throws: `ENAMETOOLONG` for a path over 107 bytes; see ``path(_:in:)``.
-    public static func connect(to path: String, _ kind: Kind = .stream) throws(SystemError) -> Descriptor {
+    public static func connect(
+        to path: String, _ kind: Kind = .stream, nonBlocking: Bool = false
+    ) throws(SystemError) -> Descriptor {
         let descriptor = try make(kind)
         let number = descriptor.rawValue
+        if nonBlocking { try descriptor.setNonBlocking(true) }
         try systemCall("connect to \(quoted(path))") { unsafe bh_unix_connect(number, path) }
         return descriptor
     }

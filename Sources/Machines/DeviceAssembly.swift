@@ -119,7 +119,11 @@
                 options.mtu = card.mtu
                 options.receiveLimit = card.receiveLimit
                 options.transmitLimit = card.transmitLimit
-                return try Network(try Tap.open(card.tap, queues: card.queues), options)
+                switch card.end {
+                case .tap(let name): return try Network(try Tap.open(name, queues: card.queues), options)
+                case .socket(let path): return try Network(try FrameStream(connectingTo: path), options)
+                case .connection(let number): return try Network(try FrameStream(try .duplicate(of: number)), options)
+                }
             }
         }
 

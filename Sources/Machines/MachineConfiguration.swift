@@ -66,8 +66,13 @@ public struct MachineConfiguration: Hashable, Sendable {
 
     /// A network card of the guest's.
     public struct NetworkCard: Hashable, Sendable {
-        /// The name of a tap device: 1 to 15 bytes.
-        public var tap: String
+        /// Where its frames go.
+        public var end: End
+        /// The tap device's name; empty where the frames go elsewhere.
+        public var tap: String {
+            get { if case .tap(let name) = end { name } else { "" } }
+            set { end = .tap(newValue) }
+        }
         /// The card's address: six bytes, of which the first is even. nil lets the guest choose.
         public var address: [UInt8]?
         /// Pairs of queues: 1 to 16.
@@ -82,9 +87,25 @@ public struct MachineConfiguration: Hashable, Sendable {
         public var id = ""
 
         public init(tap: String, address: [UInt8]? = nil, queues: Int = 1) {
-            self.tap = tap
+            end = .tap(tap)
             self.address = address
             self.queues = queues
+        }
+
+        public init(_ end: End) {
+            self.end = end
+            queues = 1
+        }
+
+        /// The other end of a card's cable.
+        public enum End: Hashable, Sendable {
+            /// The name of a tap device: 1 to 15 bytes.
+            case tap(String)
+            /// The path of a Unix stream socket, up to 107 bytes, where passt or a program like it listens; see
+            /// ``Virtio/FrameStream``.
+            case socket(String)
+            /// The number of an open descriptor, such a socket that is connected. The machine duplicates it.
+            case connection(CInt)
         }
     }
 
@@ -183,9 +204,8 @@ public struct MachineConfiguration: Hashable, Sendable {
         }
         for disk in disks { try disk.validate() }
         for card in networks { try card.validate() }
-        if Set(networks.map(\.tap)).count < networks.count {
-            throw MachineError(.network, "a tap is named twice")
-        }
+        let taps = networks.map(\.tap).filter { !$0.isEmpty }
+        if Set(taps).count < taps.count { throw MachineError(.network, "a tap is named twice") }
         if let vsock { try vsock.validate() }
         for share in sharedDirectories { try share.validate() }
         if Set(sharedDirectories.map(\.tag)).count < sharedDirectories.count {
@@ -214,11 +234,18 @@ extension MachineConfiguration.Disk {
 extension MachineConfiguration.NetworkCard {
     /// Checks all that can be checked without the host.
     public func validate() throws(MachineError) {
-        guard (1...15).contains(tap.utf8.count) else {
-            throw MachineError(.network, "\"\(tap)\" is no name of an interface: it has 1 to 15 bytes")
-        }
-        guard (1...16).contains(queues) else {
-            throw MachineError(.network, "\(queues) pairs of queues are not 1 to 16")
+        switch end {
+        case .tap(let name):
+            guard (1...15).contains(name.utf8.count) else {
+                throw MachineError(.network, "\"\(name)\" is no name of an interface: it has 1 to 15 bytes")
+            }
+            guard (1...16).contains(queues) else {
+                throw MachineError(.network, "\(queues) pairs of queues are not 1 to 16")
+            }
+        case .socket(let path) where !(1...107).contains(path.utf8.count):
+            throw MachineError(.network, "a Unix socket's path has 1 to 107 bytes, this one \(path.utf8.count)")
+        case .socket, .connection:
+            guard queues == 1 else { throw MachineError(.network, "a card on a socket has one pair of queues") }
         }
         guard (mtu ?? 68) >= 68 else { throw MachineError(.network, "an MTU of \(mtu ?? 0) bytes is below 68") }
         guard let address else { return }

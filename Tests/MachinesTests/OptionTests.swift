@@ -17,18 +17,35 @@ import Virtio
 
     @Test func limitsAreForASecond() throws {
         let machine = try parse(
-            "--disk", "d,ro,queues=2,bandwidth=10M,iops=100", "--net", "tap=t,bandwidth=1G,pps=5000"
+            "--disk", "d,ro,queues=2,bandwidth=10M,iops=100", "--net", "tap=t,bandwidth=1000M,pps=5000"
         ).machine
-        let second: UInt64 = 1_000_000_000
+        // A bucket for a tenth of a second, so that the first second has little more than the others.
+        let time: UInt64 = 100_000_000
         let disk = RateLimiter(
-            bandwidth: TokenBucket(size: 10 << 20, refillTime: second),
-            operations: TokenBucket(size: 100, refillTime: second))
+            bandwidth: TokenBucket(size: 1 << 20, refillTime: time),
+            operations: TokenBucket(size: 10, refillTime: time))
         #expect(machine.disks == [.init(path: "d", isReadOnly: true, queues: 2, limit: disk)])
         let card = RateLimiter(
-            bandwidth: TokenBucket(size: 1 << 30, refillTime: second),
-            operations: TokenBucket(size: 5000, refillTime: second))
+            bandwidth: TokenBucket(size: 100 << 20, refillTime: time),
+            operations: TokenBucket(size: 500, refillTime: time))
         #expect(machine.networks.map(\.receiveLimit) == [card])
         #expect(machine.networks.map(\.transmitLimit) == [card])
+        #expect(TokenBucket(perSecond: 1) == TokenBucket(size: 1, refillTime: 1_000_000_000))
+        #expect(TokenBucket(perSecond: 15) == TokenBucket(size: 1, refillTime: 66_666_666))
+        #expect(TokenBucket(perSecond: .max).refillTime == 99_999_999)
+    }
+
+    @Test func aCardIsOnATapASocketOrAPasst() throws {
+        let arguments = try parse(
+            "--net", "socket=a/b,mac=02:00:00:00:00:01", "--net", "passt,-t8080,--tcp-ports=1:2,mtu=1400", "--net",
+            "tap=t", "--net", "passt")
+        let ends = arguments.machine.networks.map(\.end)
+        #expect(ends == [.socket("a/b"), .connection(Passt.notYet), .tap("t"), .connection(Passt.notYet)])
+        #expect(arguments.machine.networks.map(\.mtu) == [nil, 1400, nil, Passt.mtu])
+        #expect(arguments.passts == [1: ["-t8080", "--tcp-ports=1:2"], 3: []])
+        for text in ["passt=x", "-t,passt", "tap=t,--tcp-ports=1", "passt,mtu=70000"] {
+            #expect(throws: Failure.self) { try parse("--net", text) }
+        }
     }
 
     @Test func whatMayComeLaterIsSaid() throws {

@@ -53,7 +53,7 @@
 
 static inline int bh_errno(void) { return errno; }
 
-static inline int bh_socketpair(int ends[2]) { return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends); }
+static inline int bh_socketpair(int kind, int ends[2]) { return socketpair(AF_UNIX, kind | SOCK_CLOEXEC, 0, ends); }
 static inline int bh_sock_stream(void) { return SOCK_STREAM; }
 static inline int bh_sock_seqpacket(void) { return SOCK_SEQPACKET; }
 static inline int bh_sock_dgram(void) { return SOCK_DGRAM; }

@@ -12,6 +12,8 @@ struct Arguments {
     var isVerbose = false
     /// Where a debugger reaches the guest.
     private(set) var debugger: DebugAddress?
+    /// The options of each passt, by the place of its card among the machine's.
+    private(set) var passts: [Int: [String]] = [:]
     /// The filters of this program's threads.
     private(set) var confinement = Confinement.Choice.own
 
@@ -67,7 +69,7 @@ struct Arguments {
             (machine.processors, machine.maximumProcessors) = try Self.withMaximum(option, value, Self.number)
         case "--memory": (machine.memory, machine.maximumMemory) = try Self.withMaximum(option, value, Self.size)
         case "--disk": machine.disks.append(try Self.disk(value))
-        case "--net": machine.networks.append(try Self.network(value))
+        case "--net": try addNetwork(value)
         case "--vsock": machine.vsock = try Self.vsock(value)
         case "--gdb": debugger = try Self.debugger(value)
         case "--share": machine.sharedDirectories.append(try Self.share(value))
@@ -161,32 +163,54 @@ struct Arguments {
         return disk
     }
 
-    private static func network(_ text: String) throws(Failure) -> MachineConfiguration.NetworkCard {
+    private mutating func addNetwork(_ text: String) throws(Failure) {
         var card = MachineConfiguration.NetworkCard(tap: "")
         var limit = RateLimiter()
+        var passt: [String]?
         for part in text.split(separator: ",", omittingEmptySubsequences: false).map(String.init) {
-            switch keyAndValue(part) {
+            switch Self.keyAndValue(part) {
             case ("tap", let value?): card.tap = value
-            case ("mac", let value?): card.address = try address("--net", value)
-            case ("queues", let value?): card.queues = try number("--net: queues", value)
-            case ("bandwidth", let value?): limit.bandwidth = try perSecond("--net: bandwidth", size: value)
-            case ("pps", let value?): limit.operations = try perSecond("--net: pps", count: value)
+            case ("socket", let value?): card.end = .socket(value)
+            case ("passt", nil): passt = []
+            case _ where passt != nil && part.hasPrefix("-"): passt?.append(part)
+            case ("mac", let value?): card.address = try Self.address("--net", value)
+            case ("mtu", let value?): card.mtu = try Self.mtu("--net: mtu", value)
+            case ("queues", let value?): card.queues = try Self.number("--net: queues", value)
+            case ("bandwidth", let value?): limit.bandwidth = try Self.perSecond("--net: bandwidth", size: value)
+            case ("pps", let value?): limit.operations = try Self.perSecond("--net: pps", count: value)
             default:
                 throw Failure(
                     .usage,
-                    "--net: \(quoted(part)) is none of tap=NAME, mac=ADDRESS, queues=N, bandwidth=SIZE and pps=N")
+                    "--net: \(quoted(part)) is none of tap=NAME, socket=PATH, passt, mac=ADDRESS, mtu=N, queues=N, "
+                        + "bandwidth=SIZE and pps=N")
             }
         }
         (card.receiveLimit, card.transmitLimit) = (limit, limit)
-        return card
+        add(card, passt: passt)
+    }
+
+    /// Adds a card; behind a passt of its own, where there are options for one.
+    mutating func add(_ card: MachineConfiguration.NetworkCard, passt options: [String]?) {
+        var card = card
+        if let options {
+            passts[machine.networks.count] = options
+            card.end = .connection(Passt.notYet)
+            card.mtu = card.mtu ?? Passt.mtu
+        }
+        machine.networks.append(card)
+    }
+
+    private static func mtu(_ option: String, _ text: String) throws(Failure) -> UInt16 {
+        guard let mtu = UInt16(text) else { throw Failure(.usage, "\(option): \(quoted(text)) is not 68 to 65535") }
+        return mtu
     }
 
     private static func perSecond(_ option: String, size text: String) throws(Failure) -> TokenBucket {
-        TokenBucket(size: try size(option, text), refillTime: 1_000_000_000)
+        TokenBucket(perSecond: try size(option, text))
     }
 
     private static func perSecond(_ option: String, count text: String) throws(Failure) -> TokenBucket {
-        TokenBucket(size: UInt64(try number(option, text)), refillTime: 1_000_000_000)
+        TokenBucket(perSecond: UInt64(try number(option, text)))
     }
 
     /// Six bytes as `02:00:00:00:00:01`.
@@ -235,5 +259,15 @@ struct Arguments {
     static func keyAndValue(_ text: String) -> (String, String?) {
         guard let equals = text.firstIndex(of: "=") else { return (text, nil) }
         return (String(text[..<equals]), String(text[text.index(after: equals)...]))
+    }
+}
+
+extension TokenBucket {
+    /// So much a second. The bucket holds a tenth of it: a full one for a whole second would let twice as much pass in the
+    /// first.
+    init(perSecond amount: UInt64) {
+        let size = max(amount / 10, 1)
+        let (high, low) = size.multipliedFullWidth(by: 1_000_000_000)
+        self.init(size: size, refillTime: amount == 0 ? 0 : amount.dividingFullWidth((high, low)).quotient)
     }
 }

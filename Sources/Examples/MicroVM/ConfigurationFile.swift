@@ -10,7 +10,8 @@ import Virtio
 ///     "kernel": "vmlinuz", "initrd": "initramfs.cpio", "append": "console=ttyS0", "boot": "auto",
 ///     "cpus": 2, "maxCpus": 4, "memory": "256M", "maxMemory": "1G",
 ///     "disks": [{"path": "root.img", "readOnly": true, "queues": 1, "bandwidth": "100M", "iops": 1000}],
-///     "nets": [{"tap": "tap0", "mac": "02:00:00:00:00:01", "queues": 1, "bandwidth": "10M", "pps": 10000}],
+///     "nets": [{"tap": "tap0", "mac": "02:00:00:00:00:01", "queues": 1, "bandwidth": "10M", "pps": 10000},
+///              {"passt": ["--tcp-ports=8080:80"]}, {"socket": "passt.socket", "mtu": 65520}],
 ///     "vsock": {"cid": 3, "path": "vm.sock"},
 ///     "shares": [{"path": "/srv/files", "tag": "files", "readOnly": true}],
 ///     "balloon": "64M", "entropy": true, "console": ["virtio", "serial,file=boot.log"]
@@ -51,7 +52,7 @@ struct ConfigurationFile {
                 }
             case "nets":
                 for (index, element) in try list(value, name).enumerated() {
-                    arguments.machine.networks.append(try network(element, "\(name)[\(index)]"))
+                    try addNetwork(element, "\(name)[\(index)]", to: &arguments)
                 }
             case "shares":
                 for (index, element) in try list(value, name).enumerated() {
@@ -98,14 +99,23 @@ struct ConfigurationFile {
         return share
     }
 
-    private func network(_ value: JSON, _ place: String) throws(Failure) -> MachineConfiguration.NetworkCard {
+    private func addNetwork(_ value: JSON, _ place: String, to arguments: inout Arguments) throws(Failure) {
         var card = MachineConfiguration.NetworkCard(tap: "")
         var limit = RateLimiter()
+        var passt: [String]?
         for (name, value) in try members(value, place) {
             switch name {
             case "tap": card.tap = try text(value, "\(place).tap")
+            case "socket": card.end = .socket(try text(value, "\(place).socket"))
+            case "passt":
+                var options: [String] = []
+                for (index, element) in try list(value, "\(place).passt").enumerated() {
+                    options.append(try text(element, "\(place).passt[\(index)]"))
+                }
+                passt = options
             case "mac":
                 card.address = try Arguments.address(where_("\(place).mac"), try text(value, "\(place).mac"))
+            case "mtu": card.mtu = try number(value, "\(place).mtu") as UInt16
             case "queues": card.queues = try number(value, "\(place).queues")
             case "bandwidth": limit.bandwidth = try bucket(value, "\(place).bandwidth", size)
             case "pps": limit.operations = try bucket(value, "\(place).pps", number)
@@ -113,7 +123,7 @@ struct ConfigurationFile {
             }
         }
         (card.receiveLimit, card.transmitLimit) = (limit, limit)
-        return card
+        arguments.add(card, passt: passt)
     }
 
     /// So much a second, or a bucket of a size that fills in some time, in milliseconds, with more for the beginning.
@@ -131,7 +141,9 @@ struct ConfigurationFile {
                 }
             }
         } else {
-            size = try amount(value, place)
+            let bucket = TokenBucket(perSecond: try amount(value, place))
+            guard bucket.size > 0, bucket.refillTime > 0 else { throw wrong(place, "a limit above zero") }
+            return bucket
         }
         let (nanoseconds, overflow) = milliseconds.multipliedReportingOverflow(by: 1_000_000)
         guard size > 0, nanoseconds > 0, !overflow else {

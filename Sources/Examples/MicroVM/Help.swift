@@ -13,8 +13,13 @@ enum Help {
           --memory SIZE[,max=SIZE]   MiB, or with a unit as in 512M and 2G, and how much there may be later (128)
           --disk PATH[,ro][,queues=N][,bandwidth=SIZE][,iops=N]
                                      a disk; the first is vda. Limits are for a second
-          --net tap=NAME[,mac=ADDRESS][,queues=N][,bandwidth=SIZE][,pps=N]
+          --net tap=NAME[,mac=ADDRESS][,mtu=N][,queues=N][,bandwidth=SIZE][,pps=N]
                                      a network card on a tap device. Limits are for a second and each direction
+          --net passt[,-OPTION...][,mac=ADDRESS]...
+                                     a card with the host's network, without root, by the program passt; its options
+                                     begin with a dash, as in passt,--tcp-ports=8080:80
+          --net socket=PATH[,mac=ADDRESS]...
+                                     a card on a Unix socket where a passt listens
           --vsock CID,PATH           sockets between host and guest, behind the Unix socket PATH
           --share PATH,tag=NAME[,ro] a directory that the guest mounts by its tag: mount -t virtiofs NAME /mnt
           --balloon [SIZE]           a balloon, which takes SIZE at the start and reports free pages

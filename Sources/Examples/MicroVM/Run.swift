@@ -12,6 +12,9 @@ func run(_ arguments: Arguments) throws(Failure) -> CInt {
 
     // A debugger has all of the guest anyway, and makes the processors' threads do what they else never do.
     let confinement = try Confinement(arguments.debugger == nil ? arguments.confinement : .none)
+    var configuration = arguments.machine
+    let passts = try Passt.start(arguments.passts, for: &configuration)
+    defer { for passt in passts { passt.end() } }
     let escapes: EscapeFilter
     let signals: SignalDescriptor
     do throws(SystemError) {
@@ -30,9 +33,10 @@ func run(_ arguments: Arguments) throws(Failure) -> CInt {
         do throws(MachineError) {
             var devices: [any Device] = []
             if let console = consoles.console { devices.append(console) }
-            machine = try Machine(arguments.machine, console: consoles.takeSerial(), devices: devices)
+            machine = try Machine(configuration, console: consoles.takeSerial(), devices: devices)
             if let debugger = arguments.debugger { try machine.serveDebugger(at: debugger) }
             try consoles.start(confinement)
+            for passt in passts { try passt.check() }
             try machine.start(preparing: confinement.preparation)
         } catch {
             consoles.stop()
@@ -45,7 +49,7 @@ func run(_ arguments: Arguments) throws(Failure) -> CInt {
             consoles.stop()
             throw error
         }
-        signal = watch(machine, consoles, signals, escapes)
+        signal = watch(machine, consoles, signals, escapes, passts)
         ending = machine.wait()
         consoles.stop()
     } catch { throw Failure(error) }
@@ -60,14 +64,17 @@ func run(_ arguments: Arguments) throws(Failure) -> CInt {
 ///
 /// - Returns: the signal that ended it, if one did.
 private func watch(
-    _ machine: Machine, _ consoles: borrowing Consoles, _ signals: borrowing SignalDescriptor, _ escapes: EscapeFilter
+    _ machine: Machine, _ consoles: borrowing Consoles, _ signals: borrowing SignalDescriptor, _ escapes: EscapeFilter,
+    _ passts: [Passt]
 ) -> Signal? {
+    var passts = passts
     while true {
         var polled = [
             machine.withEndEvent { pollfd(fd: $0.rawValue, events: Int16(POLLIN), revents: 0) },
             pollfd(fd: signals.descriptor.rawValue, events: Int16(POLLIN), revents: 0),
             pollfd(fd: escapes.quit.descriptor.rawValue, events: Int16(POLLIN), revents: 0),
         ]
+        polled += passts.map { pollfd(fd: $0.number, events: Int16(POLLIN), revents: 0) }
         guard poll(&polled, nfds_t(polled.count), -1) > 0 else { continue }
         if polled[0].revents != 0 { return nil }
         if polled[1].revents != 0, let signal = try? signals.next() {
@@ -81,6 +88,11 @@ private func watch(
         if polled[2].revents != 0 {
             machine.stop()
             return nil
+        }
+        passts.removeAll { passt in
+            guard passt.hasEnded else { return false }
+            complain("passt has ended: the guest's link is down")
+            return true
         }
     }
 }

@@ -41,12 +41,25 @@ public final class Network: Device, @unchecked Sendable {
     /// What the driver lets the host leave undone; nil for all that was agreed on.
     var chosenOffloads: Features?
     var isLinkUp = true
+    /// What the driver was last told of the far end.
+    var wasConnected = true
 
     /// - Parameters:
     ///   - taps: one for each pair of queues: 1 to 256.
     ///   - options: what can be chosen.
-    public init(_ taps: [Tap], _ options: Options = Options()) throws(SystemError) {
-        precondition((1...256).contains(taps.count), "a card has 1 to 256 pairs of queues")
+    public convenience init(_ taps: [Tap], _ options: Options = Options()) throws(SystemError) {
+        try self.init(cables: taps, options)
+    }
+
+    /// A card on a stream socket, with one pair of queues. Whatever the options say, nothing is left to the other side.
+    public convenience init(_ stream: FrameStream, _ options: Options = Options()) throws(SystemError) {
+        var options = options
+        options.offloads = false
+        try self.init(cables: [stream], options)
+    }
+
+    private init(cables: [any Cable], _ options: Options) throws(SystemError) {
+        precondition((1...256).contains(cables.count), "a card has 1 to 256 pairs of queues")
         precondition(options.address.map { $0.count == 6 } ?? true, "an Ethernet address has six bytes")
         precondition((options.mtu ?? 68) >= 68, "a card's MTU is 68 bytes at the least")
         typealias Bits = Features.Network
@@ -55,10 +68,10 @@ public final class Network: Device, @unchecked Sendable {
         if options.offloads { features.insert(Bits.controlOffloads) }
         if options.address != nil { features.insert(Bits.address) }
         if options.mtu != nil { features.insert(Bits.mtu) }
-        if taps.count > 1 { features.insert(Bits.multiQueue) }
+        if cables.count > 1 { features.insert(Bits.multiQueue) }
         offered = features
-        queueSizes = Array(repeating: options.queueSize, count: 2 * taps.count) + [64]
-        pairs = taps.enumerated().map { NetworkPair($0.offset, $0.element) }
+        queueSizes = Array(repeating: options.queueSize, count: 2 * cables.count) + [64]
+        pairs = cables.enumerated().map { NetworkPair($0.offset, $0.element) }
         receiveThrottle = try Throttle(options.receiveLimit)
         transmitThrottle = try Throttle(options.transmitLimit)
         self.options = options
@@ -82,10 +95,10 @@ public final class Network: Device, @unchecked Sendable {
     }
 }
 
-/// One pair of queues and the tap behind them.
+/// One pair of queues and what they are plugged into.
 final class NetworkPair {
     let index: Int
-    let tap: Tap
+    let cable: any Cable
     let transmitVectors = VectorList()
     let transmitChain = DescriptorChain()
 
@@ -101,21 +114,21 @@ final class NetworkPair {
     var waiting: [UInt8] = []
     /// Where the rest of a frame goes that is larger than the buffers.
     var spill: [UInt8] = []
-    /// The tap is watched by its edges: whether one may have been seen and not followed to its end.
+    /// The cable is watched by its edges: whether one may have been seen and not followed to its end.
     @safe @exclusivity(unchecked) var mayRead = true
-    /// The tap takes no more frames for now.
+    /// The cable takes no more frames for now.
     @safe @exclusivity(unchecked) var isBlocked = false
-    /// Whether the tap's queue takes part in its device's traffic; a queue is born so.
+    /// Whether the cable takes part in its device's traffic; a tap's queue is born so.
     private var isAttached = true
 
-    init(_ index: Int, _ tap: Tap) {
+    init(_ index: Int, _ cable: any Cable) {
         self.index = index
-        self.tap = tap
+        self.cable = cable
     }
 
     func setAttached(_ wanted: Bool) throws(SystemError) {
         guard wanted != isAttached else { return }
-        try tap.setAttached(wanted)
+        try cable.setAttached(wanted)
         isAttached = wanted
     }
 }

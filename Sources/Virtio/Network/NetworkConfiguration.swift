@@ -66,7 +66,7 @@ extension Network {
     public func configuration() -> [UInt8] {
         var space = ConfigurationSpace(size: 12)
         for (index, byte) in (options.address ?? []).enumerated() { space.set(byte, at: index) }
-        space.set(UInt16(isLinkUp ? 1 : 0), at: 6)
+        space.set(UInt16(isLinkUp && pairs[0].cable.isConnected ? 1 : 0), at: 6)
         space.set(UInt16(pairs.count), at: 8)
         space.set(options.mtu ?? 0, at: 10)
         return space.bytes

@@ -4,7 +4,7 @@ import Linux
 extension Network {
     private static let receiveToken: UInt32 = 0
     private static let transmitToken: UInt32 = 1
-    private static let tapTokens: UInt32 = 16
+    private static let cableTokens: UInt32 = 16
 
     /// The control queue follows the pairs that the driver knows of; section 5.1.2.
     private func controlIndex(_ host: DeviceHost) -> Int {
@@ -32,7 +32,7 @@ extension Network {
             if chosen.contains(Bits.guestCongestion) { offload.insert(.congestion) }
             if chosen.contains(Bits.guestUDPFragmentation) { offload.insert(.udpFragmentation) }
         }
-        for pair in pairs { try pair.tap.setOffload(offload) }
+        for pair in pairs { try pair.cable.setOffload(offload) }
     }
 
     private func watch(_ host: DeviceHost) throws(DeviceFault) {
@@ -41,9 +41,7 @@ extension Network {
         for pair in pairs {
             pair.mayRead = true
             pair.isBlocked = false
-            try host.watch(
-                pair.tap.descriptor, for: [.readable, .writable, .edgeTriggered],
-                token: Network.tapTokens + UInt32(pair.index))
+            try pair.cable.watch(host, token: Network.cableTokens + UInt32(pair.index))
         }
     }
 
@@ -58,6 +56,7 @@ extension Network {
                 try transmit(pairs[index / 2], host)
             }
         }
+        try noteConnection(host)
     }
 
     public func eventReady(_ token: UInt32, _ readiness: Readiness) throws(DeviceFault) {
@@ -70,24 +69,35 @@ extension Network {
             transmitThrottle.wake()
             for pair in pairs.prefix(activePairs) { try transmit(pair, host) }
         default:
-            let index = Int(token - Network.tapTokens)
+            let index = Int(token - Network.cableTokens)
             guard index < activePairs else { return }
             let pair = pairs[index]
+            try pair.cable.wake()
             pair.mayRead = true
             try receive(pair, host)
-            if pair.isBlocked, readiness.contains(.writable) {
+            if readiness.contains(.writable), pair.cable.flush(), pair.isBlocked {
                 pair.isBlocked = false
                 try transmit(pair, host)
             }
+        }
+        try noteConnection(host)
+    }
+
+    /// Tells the driver when the far end came or went. What waits to be sent to nobody is lost.
+    private func noteConnection(_ host: DeviceHost) throws(DeviceFault) {
+        let pair = pairs[0]
+        guard pair.cable.isConnected != wasConnected else { return }
+        wasConnected.toggle()
+        if isLinkUp { host.configurationChanged() }
+        if pair.isBlocked {
+            pair.isBlocked = false
+            try transmit(pair, host)
         }
     }
 
     /// Wakes the loop for what a pair has left undone, after everyone else had their turn.
     func comeBack(_ pair: NetworkPair, _ host: DeviceHost) throws(DeviceFault) {
-        // Changing what is watched reports a state that is there already, edge or not.
-        try host.rewatch(
-            pair.tap.descriptor, for: [.readable, .writable, .edgeTriggered],
-            token: Network.tapTokens + UInt32(pair.index))
+        try host.queues[2 * pair.index].kickAgain()
     }
 
     public func pause() {
@@ -95,7 +105,7 @@ extension Network {
         receiveThrottle.unwatch(host)
         transmitThrottle.unwatch(host)
         for pair in pairs {
-            host.unwatch(pair.tap.descriptor)
+            pair.cable.unwatch(host)
             giveBack(pair, host)
         }
     }
@@ -107,6 +117,7 @@ extension Network {
             try receive(pair, host)
             try transmit(pair, host)
         }
+        try noteConnection(host)
     }
 
     public func stop() {

@@ -3,9 +3,9 @@ import CVirtio
 import GuestMemory
 import Linux
 
-/// Frames to the guest: read from the tap straight into its buffers; virtio 1.2, section 5.1.6.3.
+/// Frames to the guest: read from a tap straight into its buffers; virtio 1.2, section 5.1.6.3.
 extension Network {
-    /// The largest frame a tap gives where segmentation is left to the guest, with its header.
+    /// The largest frame a cable gives where segmentation is left to the guest, with its header.
     private static let largest = 65550 + Network.headerSize
     /// Frames in a row before others have their turn.
     static let budget = 128
@@ -72,17 +72,15 @@ extension Network {
 
     /// Reads one frame into the buffers held, and what does not fit into a place of our own.
     private func read(_ pair: NetworkPair, _ isStarved: Bool) -> Int {
-        let (tap, vectors) = (pair.tap.descriptor.rawValue, pair.heldVectors)
+        let vectors = pair.heldVectors
         // With more pieces than one call takes there is no room for another.
         guard vectors.count < VectorList.most else { return -1 }
-        guard pair.heldBytes < Network.largest else {
-            return unsafe readv(tap, vectors.start, vectors.callCount)
-        }
+        guard pair.heldBytes < Network.largest else { return pair.cable.receive(into: vectors) }
         if pair.spill.isEmpty { pair.spill = [UInt8](repeating: 0, count: Network.largest) }
         return unsafe pair.spill.withUnsafeMutableBytes { spill in
             unsafe vectors.append(iovec(iov_base: spill.baseAddress, iov_len: spill.count))
             defer { vectors.removeLast() }
-            return unsafe readv(tap, vectors.start, vectors.callCount)
+            return pair.cable.receive(into: vectors)
         }
     }
 

@@ -3,7 +3,7 @@ import CVirtio
 import GuestMemory
 import Linux
 
-/// Frames from the guest: written to the tap straight from its buffers; virtio 1.2, section 5.1.6.2.
+/// Frames from the guest: written straight from its buffers; virtio 1.2, section 5.1.6.2.
 extension Network {
     func transmit(_ pair: NetworkPair, _ host: DeviceHost) throws(DeviceFault) {
         let queue = host.queues[2 * pair.index + 1]
@@ -20,7 +20,7 @@ extension Network {
                 try queue.kickAgain()
                 break
             }
-            // A full tap or an empty bucket goes on by an event of its own.
+            // A full cable or an empty bucket goes on by an event of its own.
             isMore = pair.isBlocked || transmitThrottle.isWaiting ? false : try queue.unmute()
         }
         try host.signal(queue)
@@ -37,17 +37,12 @@ extension Network {
         }
         pair.transmitVectors.clear()
         for segment in chain.segments.prefix(chain.readableSegments) { pair.transmitVectors.append(segment) }
-        if pair.transmitVectors.count <= VectorList.most {
-            let sent = unsafe writev(
-                pair.tap.descriptor.rawValue, pair.transmitVectors.start, pair.transmitVectors.callCount)
-            if sent < 0, Errno.current == .wouldBlock {
-                transmitThrottle.giveBack(bytes: chain.readableCount)
-                pair.isBlocked = true
-                queue.giveBack(chain)
-                return
-            }
+        if case .blocked = pair.cable.send(pair.transmitVectors, chain.readableCount) {
+            transmitThrottle.giveBack(bytes: chain.readableCount)
+            pair.isBlocked = true
+            queue.giveBack(chain)
+            return
         }
-        // What the host refuses, as a header that contradicts its frame, is lost, as frames may be.
         try queue.finish(chain, written: 0)
     }
 }

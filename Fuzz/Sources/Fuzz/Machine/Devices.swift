@@ -113,6 +113,7 @@ extension Victim {
     // MARK: - Network
 
     nonisolated(unsafe) private static var cables: [CInt] = []
+    nonisolated(unsafe) private static var isStream = false
 
     private static func drain(_ cable: CInt) {
         var frame = [UInt8](repeating: 0, count: 1 << 16)
@@ -124,8 +125,10 @@ extension Victim {
         make: { choice in
             for cable in cables { close(cable) }
             cables = []
+            isStream = choice & 16 != 0
             var taps: [Tap] = []
             for _ in 0...(choice & 1) {
+                if isStream { break }
                 let pair = try! SocketPair()
                 let far = try! pair.second.duplicate()
                 taps.append(try! Tap(socket: pair.takeFirst()))
@@ -139,15 +142,28 @@ extension Victim {
                 options.receiveLimit = RateLimiter(bandwidth: TokenBucket(size: 1000, refillTime: 1000))
                 options.transmitLimit = RateLimiter(operations: TokenBucket(size: 2, refillTime: 1000))
             }
-            return try! Network(taps, options)
+            guard isStream else { return try! Network(taps, options) }
+            let pair = try! SocketPair(.stream)
+            let far = try! pair.second.duplicate()
+            cables = [far.release()]
+            return try! Network(try! FrameStream(pair.takeFirst()), options)
         },
         host: { device, bytes in
             let cable = bytes.choice(cables)
-            switch bytes.byte() % 4 {
+            switch bytes.byte() % 6 {
             case 0, 1:
                 let frame = [UInt8](repeating: bytes.byte(), count: Int(bytes.number(UInt16.self)))
                 _ = send(cable, frame, frame.count, CInt(MSG_DONTWAIT | MSG_NOSIGNAL))
             case 2: drain(cable)
+            case 3:
+                // What is a length and a frame on a stream, or a part of them, or none.
+                let length = bytes.number(UInt16.self)
+                let part = Int(bytes.number(UInt16.self))
+                let stream =
+                    [bytes.byte() >> 7, 0, UInt8(length >> 8), UInt8(length & 255)]
+                    + [UInt8](repeating: 1, count: Int(length))
+                _ = send(cable, Array(stream.prefix(part)), min(part, stream.count), CInt(MSG_DONTWAIT | MSG_NOSIGNAL))
+            case 4 where isStream: shutdown(cable, CInt(bytes.byte() % 3))
             default: (device as? Network)?.setLink(up: bytes.byte() & 1 != 0)
             }
         },

@@ -98,9 +98,10 @@ enum ThreadFilters {
     /// Bytes from one descriptor to another.
     private static var relays: [SeccompRule] { [calls("poll", "ppoll", "recvfrom", "sendto")] + flags }
 
-    /// What is left to do when the guest has ended: words, sockets' paths, the terminal.
+    /// What is left to do when the guest has ended: words, sockets' paths, the terminal, and the end of a passt.
     private static var goodbye: [SeccompRule] {
         [
+            calls("pidfd_send_signal", "waitid"),
             calls("unlink", "unlinkat", "fstat", "newfstatat", "lseek"),
             call("ioctl", 1, UInt64(TIOCGWINSZ)),
         ] + [TCGETS, TCSETS, TCSETSW, TCSETSF].map { call("ioctl", 1, UInt64($0)) }

@@ -1,0 +1,78 @@
+import Glibc
+import Launch
+import Linux
+import Machines
+
+/// A child that is passt: it gives the guest the network of who runs this program, without any privilege. It reads and
+/// writes the card's frames over a socket, and ends with it, however this program ends.
+final class Passt: Sendable {
+    /// In a configuration, for a passt that was not started yet.
+    static let notYet: CInt = -1
+    /// What a guest may send: passt cuts for the host's network, and has less to do with large packets.
+    static let mtu: UInt16 = 65520
+
+    private let process: LaunchedProcess
+    /// The card's end of the socket, of which the machine has a duplicate.
+    private let socket: Descriptor
+
+    /// Starts what the cards need, and connects them.
+    ///
+    /// - Parameter options: passt's, by the place of the card.
+    static func start(
+        _ options: [Int: [String]], for configuration: inout MachineConfiguration
+    ) throws(Failure) -> [Passt] {
+        var all: [Passt] = []
+        for (index, options) in options.sorted(by: { $0.key < $1.key }) {
+            do throws(LaunchError) {
+                let passt = try Passt(options)
+                configuration.networks[index].end = .connection(passt.socket.rawValue)
+                all.append(passt)
+            } catch {
+                for passt in all { passt.end() }
+                let isMissing = error.errno == .noSuchFileOrDirectory
+                throw Failure(.refused, "--net: \(isMissing ? "no passt is installed" : error.description)")
+            }
+        }
+        return all
+    }
+
+    private init(_ options: [String]) throws(LaunchError) {
+        let ends: SocketPair
+        do throws(SystemError) { ends = try SocketPair(.stream) } catch {
+            throw LaunchError(.parent(error.operation), error.errno)
+        }
+        var plan = LaunchPlan()
+        // Keys of a terminal's are not for it.
+        plan.append(.session)
+        plan.append(.duplicate(.inherited(ends.second.rawValue), to: 3))
+        plan.append(.findExecutable("passt", searchPath: ["/usr/local/bin", "/usr/bin", "/bin"]))
+        plan.append(.closeDescriptors(from: 4, keeping: []))
+        plan.append(
+            .execute(
+                arguments: ["passt", "--foreground", "--quiet", "--stderr", "--fd", "3"] + options,
+                environment: ["PATH=/usr/local/bin:/usr/bin:/bin"]))
+        process = try plan.launch()
+        socket = ends.takeFirst()
+        try process.waitUntilExecuted()
+    }
+
+    /// A descriptor that is readable when it has ended.
+    var number: CInt { process.process.descriptor.rawValue }
+    var hasEnded: Bool { (try? process.process.hasExited()) ?? true }
+
+    /// - Throws: where it has ended already, as without a network to give: it has said why.
+    func check() throws(MachineError) {
+        guard hasEnded else { return }
+        let hint = (try? process.wait()).map { "it ended with status \($0.shellCode)" }
+        throw MachineError(.network, .refused(SystemError("run passt", Errno(rawValue: ECONNRESET), hint: hint)))
+    }
+
+    /// Ends it.
+    func end() {
+        try? process.process.send(signal: SIGTERM)
+        if (try? process.process.waitForExit(timeoutMilliseconds: 2000)) != true {
+            try? process.process.send(signal: SIGKILL)
+        }
+        _ = try? process.wait()
+    }
+}
