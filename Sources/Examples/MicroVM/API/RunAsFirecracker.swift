@@ -178,7 +178,7 @@ final class FirecrackerMode {
         case .balloon: "Cannot create balloon device: "
         case .console: "Cannot open the serial port's output: "
         // Firecracker has no shared directories, so the API makes none.
-        case .processors, .machine, .sharedDirectory, .debugger: ""
+        case .processors, .machine, .sharedDirectory, .debugger, .snapshot: ""
         }
     }
 
