@@ -56,45 +56,50 @@
                     guard files.state != files.memory else {
                         throw MachineError(.snapshot, "state and memory can't be one file: \(quoted(files.state))")
                     }
-                    do throws(SystemError) {
-                        try write(kind, files) { (mark) throws(SystemError) in
-                            try state(changed ?? configuration, growth, mark, note)
-                        }
-                    } catch { throw MachineError(.snapshot, error) }
+                    try write(kind, files) { (mark) throws(SystemError) in
+                        try state(changed ?? configuration, growth, mark, note)
+                    }
                 }
             }
         }
 
         private func write(
             _ kind: SnapshotKind, _ files: SnapshotFiles, _ state: ([UInt8]) throws(SystemError) -> Snapshot
-        ) throws(SystemError) {
-            let memoryFile = try ReplacementFile(files.memory)
-            let stateFile = try ReplacementFile(files.state)
+        ) throws(MachineError) {
+            let memoryFile = try building(.memory) { () throws(SystemError) in try ReplacementFile(files.memory) }
+            let stateFile = try building(.snapshot) { () throws(SystemError) in try ReplacementFile(files.state) }
             let mark: [UInt8]
             do throws(GuestMemoryError) { mark = try GenerationID.mark(memory) } catch {
-                throw SystemError("mark the memory: \(error)", .invalidArgument)
+                throw MachineError(.memory, error)
             }
-            // Devices first: what they do at their end may be an interrupt, which the chips then have.
-            let snapshot = try state(mark)
-            try unsavedPages.withLock { (pages) throws(SystemError) in
-                if configuration.tracksDirtyPages { try WrittenPages.collect(into: &pages, memory, vm) }
-                let image = MemoryImage(memory, to: memoryFile)
-                switch kind {
-                case .full: try image.writeAll()
-                case .diff:
-                    try beginDiff(memoryFile)
-                    try image.write(configuration.tracksDirtyPages ? pages : WrittenPages.own(of: memory))
+            let snapshot = try building(.machine) { () throws(SystemError) in try state(mark) }
+            try unsavedPages.withLock { (pages) throws(MachineError) in
+                try building(.memory) { () throws(SystemError) in try write(kind, &pages, memoryFile) }
+                try building(.snapshot) { () throws(SystemError) in
+                    try snapshot.encoded().withUnsafeBufferPointer { (bytes) throws(SystemError) in
+                        try stateFile.write(UnsafeRawBufferPointer(bytes), at: 0)
+                    }
+                    try stateFile.sync()
                 }
-                try memoryFile.sync()
-                let bytes = snapshot.encoded()
-                try bytes.withUnsafeBufferPointer { (bytes) throws(SystemError) in
-                    try stateFile.write(UnsafeRawBufferPointer(bytes), at: 0)
-                }
-                try stateFile.sync()
-                try memoryFile.commit()
-                try stateFile.commit()
+                try building(.memory) { () throws(SystemError) in try memoryFile.commit() }
+                try building(.snapshot) { () throws(SystemError) in try stateFile.commit() }
                 for index in pages.indices { pages[index] = PageBitmap(pages: pages[index].count) }
             }
+        }
+
+        /// - Parameter pages: those that are in no save yet; what the logs have is added.
+        private func write(
+            _ kind: SnapshotKind, _ pages: inout [PageBitmap], _ file: ReplacementFile
+        ) throws(SystemError) {
+            if configuration.tracksDirtyPages { try WrittenPages.collect(into: &pages, memory, vm) }
+            let image = MemoryImage(memory, to: file)
+            switch kind {
+            case .full: try image.writeAll()
+            case .diff:
+                try beginDiff(file)
+                try image.write(configuration.tracksDirtyPages ? pages : WrittenPages.own(of: memory))
+            }
+            try file.sync()
         }
 
         private func beginDiff(_ file: ReplacementFile) throws(SystemError) {
@@ -107,6 +112,7 @@
         private func state(
             _ configuration: MachineConfiguration, _ growth: Growth, _ mark: [UInt8], _ note: [UInt8]
         ) throws(SystemError) -> Snapshot {
+            // Devices first: what they do at their end may be an interrupt, which the chips then have.
             let devices = transports.map { $0.save() }
             let indices = try Hypervisor().savedMSRs()
             var states: [ProcessorState] = []

@@ -10,11 +10,11 @@
         private static let mostEntries = 4096
         private static let mostBytes = 1 << 20
 
-        private(set) var cpuid: [CPUIDEntry] = []
+        var cpuid: [CPUIDEntry] = []
         private var runState = MPState.runnable
         private var registers = Registers()
         private var special = SpecialRegisters()
-        private(set) var extended = ExtendedState([])
+        private var extended = ExtendedState([])
         private var controls = ExtendedControlRegisters()
         private var debug = DebugRegisters()
         private var localAPIC = LocalAPIC()
