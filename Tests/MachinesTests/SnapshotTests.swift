@@ -2,6 +2,7 @@
     import Glibc
     import GuestMemory
     import Linux
+    import OCI
     import TestSupport
     import Testing
     import Virtio
@@ -86,7 +87,8 @@
             private func memory(_ path: String) throws -> [UInt8] {
                 var bytes = try readFile(path, limit: 64 << 20)
                 let mark = Int(GenerationID.saveAddress)
-                bytes.replaceSubrange(mark..<mark + GenerationID.size, with: [UInt8](repeating: 0, count: GenerationID.size))
+                bytes.replaceSubrange(
+                    mark..<mark + GenerationID.size, with: [UInt8](repeating: 0, count: GenerationID.size))
                 return bytes
             }
 
@@ -266,6 +268,27 @@
                 #expect(error.map { "\($0)" }?.contains("a device came while the machine ran") == true)
             }
 
+            /// Another process, or here a thread, that knows Firecracker's message and the kernel's
+            /// `Documentation/admin-guide/mm/userfaultfd.rst`.
+            @Test(.needs(.root)) func aHandlerFillsTheMemoryIn() throws {
+                let (saved, files) = try saved("uffd")
+                let count = try CountingGuest.count(saved)
+                let path = try scratch.file("socket", [])
+                unlink(path)
+                let listener = try UnixSocket.listen(at: path)
+                let handler = try MachineThread("handler") { FaultServer.serve(listener, files.memory) }
+                do {
+                    let machine = try Machine(
+                        restoring: try Snapshot(readingFrom: files.state), memory: .handler(path))
+                    #expect(try CountingGuest.count(machine) == count)
+                    try machine.start()
+                    try machine.resume()
+                    #expect(try CountingGuest.goesOn(machine))
+                }
+                // The machine is gone, and the handler hears of it.
+                handler.join()
+            }
+
             @Test func onlyAPausedMachineIsSaved() throws {
                 let (machine, files) = (try machine(), try files("none"))
                 #expect(throws: MachineError.self) { try machine.save(to: files) }
@@ -275,6 +298,52 @@
                 _ = machine.wait()
                 #expect(throws: MachineError.self) { try machine.save(to: files) }
                 #expect(try readFile(files.state).isEmpty)
+            }
+        }
+    }
+
+    /// Answers page faults from a file until the machine is gone.
+    private enum FaultServer {
+        /// `UFFDIO_COPY`.
+        private static let copy: UInt = 0xc028_aa03
+        /// `UFFD_EVENT_PAGEFAULT`.
+        private static let pageFault: UInt8 = 0x12
+
+        static func serve(_ listener: borrowing Descriptor, _ path: String) {
+            do {
+                let socket = try UnixSocket.accept(on: listener)
+                var received: Descriptor?
+                let text = String(decoding: try UnixSocket.receive(from: socket, descriptor: &received), as: UTF8.self)
+                let regions = try #require(try JSON(parsing: text).arrayValue)
+                let region = try #require(regions.first)
+                let base = try #require(region["base_host_virt_addr"]?.integerValue(as: UInt64.self))
+                #expect(regions.count == 1 && region["size"]?.integerValue(as: Int.self) == 32 << 20)
+                #expect(region["offset"] == 0 && region["page_size"] == 4096)
+                guard let faults = received.take() else { throw SystemError("receive", .invalidArgument) }
+                let file = try Descriptor.open(path, .readOnly)
+                while true {
+                    var polled = [
+                        pollfd(fd: faults.rawValue, events: Int16(POLLIN), revents: 0),
+                        pollfd(fd: socket.rawValue, events: Int16(POLLIN), revents: 0),
+                    ]
+                    guard poll(&polled, 2, 60_000) > 0, polled[1].revents == 0 else { return }
+                    try answer(faults, file, base)
+                }
+            } catch { Issue.record(error) }
+        }
+
+        private static func answer(
+            _ faults: borrowing Descriptor, _ file: borrowing Descriptor, _ base: UInt64
+        ) throws {
+            guard let message = try? faults.read(upTo: 32), message.first == pageFault else { return }
+            let page = message.load(UInt64.self, at: 16) & ~4095
+            let number = file.rawValue
+            var bytes = [UInt8](repeating: 0, count: 4096)
+            #expect(bytes.withUnsafeMutableBytes { pread(number, $0.baseAddress, 4096, off_t(page - base)) } == 4096)
+            let target = faults.rawValue
+            bytes.withUnsafeBytes { source in
+                var request: [UInt64] = [page, UInt64(UInt(bitPattern: source.baseAddress)), 4096, 0, 0]
+                _ = request.withUnsafeMutableBytes { ioctl(target, copy, $0.baseAddress!) }
             }
         }
     }

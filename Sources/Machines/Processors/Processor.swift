@@ -26,7 +26,8 @@
         private let counters = ExitCounters()
 
         init(
-            _ vcpu: consuming VCPU, _ cpuid: [CPUIDEntry], _ signal: KickSignal, _ lifecycle: Lifecycle, _ gate: PauseGate, ports: Bus,
+            _ vcpu: consuming VCPU, _ cpuid: [CPUIDEntry], _ signal: KickSignal, _ lifecycle: Lifecycle,
+            _ gate: PauseGate, ports: Bus,
             memory: Bus
         ) {
             kicker = vcpu.kicker(signal)

@@ -51,7 +51,8 @@
                     }
                     guard !growth.added.contains(.other) else {
                         throw MachineError(
-                            .snapshot, "a device came while the machine ran that nobody could make again: it can't be saved")
+                            .snapshot,
+                            "a device came while the machine ran that nobody could make again: it can't be saved")
                     }
                     guard files.state != files.memory else {
                         throw MachineError(.snapshot, "state and memory can't be one file: \(quoted(files.state))")

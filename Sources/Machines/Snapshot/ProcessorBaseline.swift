@@ -69,7 +69,9 @@
 
         /// Twelve letters.
         private static func vendor(_ entry: CPUIDEntry) -> String {
-            let bytes = [entry.ebx, entry.edx, entry.ecx].flatMap { word in (0..<4).map { UInt8(word >> (8 * $0) & 0xff) } }
+            let bytes = [entry.ebx, entry.edx, entry.ecx].flatMap { word in
+                (0..<4).map { UInt8(word >> (8 * $0) & 0xff) }
+            }
             return String(decoding: bytes, as: UTF8.self)
         }
 
@@ -88,7 +90,8 @@
             1 << 16: [
                 "ecx": [
                     0: "sse3", 1: "pclmulqdq", 5: "vmx", 9: "ssse3", 12: "fma", 13: "cx16", 17: "pcid", 19: "sse4.1",
-                    20: "sse4.2", 21: "x2apic", 22: "movbe", 23: "popcnt", 25: "aes", 26: "xsave", 28: "avx", 29: "f16c",
+                    20: "sse4.2", 21: "x2apic", 22: "movbe", 23: "popcnt", 25: "aes", 26: "xsave", 28: "avx",
+                    29: "f16c",
                     30: "rdrand",
                 ],
                 "edx": [15: "cmov", 19: "clflush", 23: "mmx", 24: "fxsr", 25: "sse", 26: "sse2"],
@@ -103,7 +106,9 @@
                     1: "avx512vbmi", 2: "umip", 3: "pku", 6: "avx512vbmi2", 7: "shstk", 8: "gfni", 9: "vaes",
                     10: "vpclmulqdq", 11: "avx512vnni", 14: "avx512vpopcntdq", 16: "la57", 22: "rdpid",
                 ],
-                "edx": [4: "fsrm", 20: "ibt", 24: "amx-tile", 25: "amx-int8", 26: "spec-ctrl", 27: "stibp", 31: "ssbd"],
+                "edx": [
+                    4: "fsrm", 20: "ibt", 24: "amx-tile", 25: "amx-int8", 26: "spec-ctrl", 27: "stibp", 31: "ssbd",
+                ],
             ],
             0x8000_0001 << 16: [
                 "ecx": [0: "lahf", 2: "svm", 5: "abm", 6: "sse4a", 8: "3dnowprefetch", 22: "topoext"],

@@ -21,7 +21,8 @@
                 let other = try scratch.hole("other", size: 5 << 20)
                 let run = try GuestShell()
                 let api = try APIClient(
-                    "--log-path", log, "--metrics-path", metrics, "--boot-timer", terminal: run.terminal.program.rawValue)
+                    "--log-path", log, "--metrics-path", metrics, "--boot-timer",
+                    terminal: run.terminal.program.rawValue)
                 let arguments = "console=ttyS0 quiet panic=-1 demo.shell"
                 let source =
                     #"{"kernel_image_path": "\#(kernel.elf)", "initrd_path": "\#(files)/initramfs.cpio", "#

@@ -27,7 +27,8 @@ final class APIClient {
     ///   - terminal: where its standard input and output are instead of nothing and a file.
     ///   - folder: where it runs, and finds files by relative paths.
     init(
-        _ words: String..., terminal: CInt? = nil, in folder: String? = nil, sourceLocation: SourceLocation = #_sourceLocation
+        _ words: String..., terminal: CInt? = nil, in folder: String? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         scratch = Scratch()
         socket = "\(scratch.path)/api.socket"

@@ -13,7 +13,9 @@ extension Target {
     private static func check(_ bytes: [UInt8]) {
         do throws(SnapshotError) {
             let written = try Snapshot(decoding: bytes).encoded()
-            guard let again = try? Snapshot(decoding: written) else { fatalError("what was accepted is refused when written") }
+            guard let again = try? Snapshot(decoding: written) else {
+                fatalError("what was accepted is refused when written")
+            }
             require(again.encoded() == written, "read again, a snapshot is another")
         } catch { require(!"\(error)".contains("\n"), "an error of more than one line: \(error)") }
     }

@@ -19,9 +19,10 @@ func runAsFirecracker(_ arguments: FirecrackerArguments) throws(Failure) -> CInt
         return 0
     case .describeSnapshot(let path):
         do throws(MachineError) { print("v\(try Snapshot.version(of: path))") } catch {
-            let what = if case .refused = error.reason { "Unable to open snapshot state file" } else {
-                "Invalid data format version of snapshot file"
-            }
+            let what =
+                if case .refused = error.reason { "Unable to open snapshot state file" } else {
+                    "Invalid data format version of snapshot file"
+                }
             throw Failure(.refused, "When printing Snapshot Data format: \(what): \(error)")
         }
         return 0
@@ -177,7 +178,8 @@ final class FirecrackerMode {
         var resources = try Resources(restoring: snapshot, loading)
         resources.serial = before.serial
         snapshot.configuration = try resources.configuration(acceptsEmulation: arguments.acceptsEmulation)
-        let memory: SnapshotMemory = loading.backend == .file ? .file(loading.backendPath) : .handler(loading.backendPath)
+        let memory: SnapshotMemory =
+            loading.backend == .file ? .file(loading.backendPath) : .handler(loading.backendPath)
         let controller: RuntimeController
         do throws(MachineError) {
             let machine = try Machine(

@@ -78,7 +78,8 @@ struct RuntimeController {
         let refusal = "Create snapshot error: "
         guard machine.isPaused else {
             throw Fault(
-                "\(refusal)Cannot save the microVM state: Operation not allowed: save/restore unavailable while running")
+                "\(refusal)Cannot save the microVM state: Operation not allowed: save/restore unavailable while running"
+            )
         }
         let configuration = try resources.configuration(acceptsEmulation: machine.configuration.acceptsEmulation)
         let begin = monotonicNanoseconds()
@@ -94,7 +95,8 @@ struct RuntimeController {
             case (.memory, _): throw Fault("\(refusal)Cannot write memory file: \(error)")
             case (.snapshot, .refused(let why)) where why.operation.hasPrefix("open"):
                 throw Fault("\(refusal)Cannot perform open on the snapshot backing file: \(osError(why.errno))")
-            case (.snapshot, .refused): throw Fault("\(refusal)Cannot perform write on the snapshot backing file: \(error)")
+            case (.snapshot, .refused):
+                throw Fault("\(refusal)Cannot perform write on the snapshot backing file: \(error)")
             default: throw Fault("\(refusal)Cannot save the microVM state: \(error)")
             }
         }

@@ -47,7 +47,8 @@ extension Resources {
         }
         let balloon = try members.optional("balloon") { (json) throws(BodyError) in try BalloonDevice(json) }
         do throws(Fault) {
-            self.init(machine: try MachineSettings().applying(update), drives: drives, networks: networks, balloon: balloon)
+            self.init(
+                machine: try MachineSettings().applying(update), drives: drives, networks: networks, balloon: balloon)
         } catch { throw BodyError(error.message) }
         source = try members.optional("boot-source") { (json) throws(BodyError) in try BootSource(json) }
         vsock = try members.optional("vsock") { (json) throws(BodyError) in try VsockDevice(json) }
