@@ -10,7 +10,7 @@ demo: ## Run a real program in a container of this package, show what isolates i
 	$(MAKE) --no-print-directory build
 	scripts/demo
 
-vm-demo: ## Boot Debian's kernel in a virtual machine of this package: console, disk, network, power-off
+vm-demo: ## Boot Debian's kernel in a virtual machine of this package, save it, and let ten clones go on
 	scripts/setup build demo testvm
 	$(MAKE) --no-print-directory build
 	scripts/vm-demo

@@ -1,2 +1,27 @@
-// All of this module is in its header; a target without a source file is none to SwiftPM.
+#define _GNU_SOURCE
 #include "CGuestMemory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int bh_userfault_make(void) {
+    int faults = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+    if (faults < 0) return -1;
+    // A balloon takes pages back: who answers faults has to hear of it.
+    struct uffdio_api api = {.api = UFFD_API, .features = UFFD_FEATURE_EVENT_REMOVE};
+    if (ioctl(faults, UFFDIO_API, &api) == 0) return faults;
+    int error = errno;
+    close(faults);
+    errno = error;
+    return -1;
+}
+
+int bh_userfault_register(int faults, void *start, size_t count) {
+    struct uffdio_register range = {
+        .range = {.start = (uint64_t)(uintptr_t)start, .len = count}, .mode = UFFDIO_REGISTER_MODE_MISSING};
+    return ioctl(faults, UFFDIO_REGISTER, &range);
+}

@@ -30,6 +30,24 @@
             return all
         }
 
+        /// Those of the registers that the guest has; the others are passed over.
+        static func readPresent(
+            _ indices: [UInt32], from descriptor: borrowing Descriptor
+        ) throws(SystemError) -> [MSR] {
+            var all: [MSR] = []
+            var next = 0
+            while next < indices.count {
+                let part = indices[next..<min(indices.count, next + mostInOneCall)].map { MSR($0) }
+                var list = ListBuffer(head: 8, part)
+                list.length = UInt32(part.count)
+                let done = try count(list.control(descriptor, .getMSRs), "KVM_GET_MSRS")
+                all += list.elements(done)
+                // The one that ended the call is none of the guest's.
+                next += done < part.count ? done + 1 : done
+            }
+            return all
+        }
+
         static func write(_ msrs: [MSR], to descriptor: borrowing Descriptor) throws(SystemError) {
             var written = 0
             while written < msrs.count {

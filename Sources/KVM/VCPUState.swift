@@ -40,6 +40,12 @@ extension VCPU {
             try MSR.read(indices, from: descriptor)
         }
 
+        /// Those of these model-specific registers that the guest has, with what they hold; `KVM_GET_MSRS`. What
+        /// ``Hypervisor/savedMSRs()`` lists depends on the host, and some of it on the guest's CPUID.
+        public func presentMSRs(_ indices: [UInt32]) throws(SystemError) -> [MSR] {
+            try MSR.readPresent(indices, from: descriptor)
+        }
+
         /// Sets model-specific registers in this order; `KVM_SET_MSRS`. Those before one that is refused are set.
         ///
         /// - Throws: `EINVAL`, with the register's number and value, for one that was refused.

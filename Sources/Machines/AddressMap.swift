@@ -4,7 +4,7 @@ import GuestMemory
 ///
 /// ```
 /// 0              page tables, boot parameters, command line
-/// 0x9fc00        reserved for firmware; the ACPI tables from 0xe0000 on
+/// 0x9fc00        reserved for firmware; the generation id at 0xdf000, the ACPI tables from 0xe0000 on
 /// 0x100000       the kernel, and at the top of what lies below the hole, the initial RAM disk
 /// 0xc0000000     the hole: boot timer, virtio devices, IOAPIC, local APICs
 /// 0x100000000    the rest of memory
@@ -25,6 +25,8 @@ public struct AddressMap: Hashable, Sendable {
     static let pageTables: UInt64 = 0x9000
     static let commandLine: UInt64 = 0x20000
     static let firmwareStart: UInt64 = 0x9fc00
+    /// A page for the machine's generation id.
+    static let generation: UInt64 = 0xdf000
     static let acpi: UInt64 = 0xe0000
     /// Where memory for kernels begins.
     public static let highMemory: UInt64 = 0x100000

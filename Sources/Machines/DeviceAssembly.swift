@@ -64,6 +64,18 @@
             } catch { throw MachineError(.machine, error.description) }
         }
 
+        /// Puts a device into the next place that is empty.
+        ///
+        /// - Precondition: there is one.
+        mutating func fill(
+            _ device: any Device, vm: borrowing VirtualMachine, memory: GuestMemory, loop: DeviceLoop
+        ) throws(SystemError) {
+            let spare = spares[transports.count - places.count]
+            let transport = try Self.connect(device, at: spare.place, vm: vm, memory: memory, loop: loop)
+            spare.fill(transport)
+            transports.append(transport)
+        }
+
         private static func place(_ index: Int) -> ACPITables.DevicePlace {
             ACPITables.DevicePlace(
                 address: AddressMap.firstDevice + UInt64(index) * MMIOTransport.size,

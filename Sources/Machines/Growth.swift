@@ -25,7 +25,17 @@
         private(set) var nextMemory: UInt64
         private(set) var memoryLeft: UInt64
         private(set) var memorySlotsLeft = HotplugPlan.mostMemorySlots
-        private(set) var takenSpares = 0
+        /// What has come into the places for devices.
+        private(set) var added: [AddedDevice] = []
+        var takenSpares: Int { added.count }
+
+        /// A device that came while the machine ran, as a save needs to know it.
+        enum AddedDevice: Hashable, Sendable {
+            case disk(MachineConfiguration.Disk)
+            case network(MachineConfiguration.NetworkCard)
+            /// One that its user made: nobody else can make it again.
+            case other
+        }
 
         init(
             _ configuration: MachineConfiguration, _ setup: ProcessorSetup, _ signal: KickSignal, _ gate: PauseGate,
@@ -43,8 +53,12 @@
             memoryLeft = (configuration.maximumMemory ?? configuration.memory) - configuration.memory
         }
 
-        func processor(_ vcpu: consuming VCPU, _ lifecycle: Lifecycle) -> Processor {
-            Processor(vcpu, signal, lifecycle, gate, ports: ports, memory: memoryBus)
+        /// - Parameter cpuid: what its CPUID was told to answer; what this host's is made to answer when nil.
+        func processor(
+            _ vcpu: consuming VCPU, _ lifecycle: Lifecycle, cpuid: [CPUIDEntry]? = nil
+        ) -> Processor {
+            let answers = cpuid ?? setup.cpuid(vcpu.id)
+            return Processor(vcpu, answers, signal, lifecycle, gate, ports: ports, memory: memoryBus)
         }
 
         // MARK: - Checks
@@ -95,6 +109,15 @@
             memorySlotsLeft -= 1
         }
 
-        mutating func tookSpare() { takenSpares += 1 }
+        mutating func tookSpare(_ device: AddedDevice) { added.append(device) }
+
+        /// The same as a machine that was saved: processors, and pieces of memory that are there.
+        mutating func takeUp(
+            processors: Int, memory pieces: [HotplugController.Piece], devices: [AddedDevice]
+        ) {
+            nextProcessor = processors
+            added = devices
+            for piece in pieces { tookMemory(piece.size) }
+        }
     }
 #endif

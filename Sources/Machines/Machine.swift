@@ -26,6 +26,8 @@
         // In this order: the kernel uses the memory as long as the virtual machine and its vCPUs are there.
         let vm: VirtualMachine
         let memory: GuestMemory
+        /// Who fills in the memory of a machine that was restored so.
+        var handler: FaultHandler?
         let lifecycle: Lifecycle
         let loop: DeviceLoop
         private let shareLoops: [DeviceLoop]
@@ -37,10 +39,13 @@
         let hotplug: HotplugController
         let relay: SerialRelay
         private let bootTimer: BootTimer
-        private let keyboard: Keyboard
+        let serial: SerialPort
+        let keyboard: Keyboard
         let processorList: Mutex<[Processor]>
         /// What may still come, held while something comes.
         let growth: Mutex<Growth>
+        /// Pages that were written and are in no save yet, for each region; changed by saves alone.
+        let unsavedPages = Mutex<[PageBitmap]>([])
         /// Where the threads wait while the machine is paused.
         let gate: PauseGate
         /// Whether it is paused; held while that changes, and while a paused machine is looked at.
@@ -70,7 +75,7 @@
         ///   - console: what the serial port leads to.
         ///   - more: devices beyond the configuration's, which the guest finds after those.
         /// - Throws: ``MachineError``; nothing is left behind then.
-        public init(
+        public convenience init(
             _ configuration: MachineConfiguration, console: consuming SerialEnds = SerialEnds(),
             devices more: [any Device] = []
         ) throws(MachineError) {
@@ -85,16 +90,9 @@
 
             let hypervisor = try building(.machine) { () throws(SystemError) in try Hypervisor() }
             try Self.check(hypervisor, configuration)
-            let vm = try building(.machine) { () throws(SystemError) in
-                let vm = try hypervisor.makeMachine()
-                try vm.setTSSAddress(AddressMap.taskState)
-                try vm.makeInterruptControllers()
-                try vm.makePIT(speaker: true)
-                return vm
-            }
-            let growsMemory = (configuration.maximumMemory ?? 0) > configuration.memory
-            let spareMemory = growsMemory ? HotplugPlan.mostMemorySlots : 0
-            let memory = try Self.makeMemory(map, spare: spareMemory, vm)
+            let vm = try Self.makeVM(hypervisor)
+            let memory = try Self.makeMemory(
+                map.regions, spare: configuration.memorySlots, vm, logsWrites: configuration.tracksDirtyPages)
             let setup = try building(.machine) { () throws(SystemError) in
                 try ProcessorSetup(configuration.processors, maximum: configuration.mostProcessors, hypervisor)
             }
@@ -103,23 +101,7 @@
             if !configuration.acceptsEmulation { try Self.checkRingZero(&first, memory) }
             times.host = monotonicNanoseconds()
 
-            let devices = try DeviceAssembly.make(configuration) + more
-            guard devices.count + configuration.spareDevices <= AddressMap.mostDevices else {
-                throw MachineError(
-                    .machine,
-                    "\(devices.count) devices and \(configuration.spareDevices) places for more are more than "
-                        + "\(AddressMap.mostDevices)")
-            }
-            let (lifecycle, loop, signal) = try building(.machine) { () throws(SystemError) in
-                (try Lifecycle(), try DeviceLoop(), try KickSignal())
-            }
-            bootTimer = try building(.machine) { () throws(SystemError) in try BootTimer() }
-            let assembly = try DeviceAssembly(
-                devices, spareDevices: configuration.spareDevices, processors: configuration.processors, vm: vm,
-                memory: memory, loop: loop, lifecycle: lifecycle, bootTimer: bootTimer,
-                hasKeyboard: configuration.hasKeyboard)
-            let gate = PauseGate()
-            relay = try Self.makeRelay(assembly.serial, console, gate)
+            let parts = try Parts(configuration, more, console, vm: vm, memory: memory)
             times.devices = monotonicNanoseconds()
 
             let kernel = try LoadedKernel.load(kernelFile, configuration.bootProtocol, into: memory, map)
@@ -129,14 +111,15 @@
                 case nil: nil
                 }
             let tables = ACPITables(
-                processors: configuration.processors, devices: assembly.places,
+                processors: configuration.processors, devices: parts.assembly.places,
                 hotplug: HotplugPlan(
-                    maximumProcessors: configuration.mostProcessors, devices: assembly.spares.map(\.place),
-                    memorySlots: spareMemory),
+                    maximumProcessors: configuration.mostProcessors, devices: parts.assembly.spares.map(\.place),
+                    memorySlots: configuration.memorySlots, generation: GenerationID.node),
                 hasKeyboard: configuration.hasKeyboard)
             do throws(GuestMemoryError) {
                 try tables.write(to: memory)
                 try ResetVector.write(to: memory)
+                try GenerationID.renew(in: memory)
             } catch { throw MachineError(.memory, error) }
             try BootParameters(
                 kernel: kernel, initialRAMDisk: initialRAMDisk, commandLine: configuration.commandLine, map: map,
@@ -144,24 +127,35 @@
             ).write(to: memory)
             times.images = monotonicNanoseconds()
 
-            let growth = Growth(
-                configuration, setup, signal, gate, ports: assembly.ports, memoryBus: assembly.memoryBus,
-                spares: assembly.spares, addedMemory: map.addedMemory)
-            processorList = Mutex(
-                try setup.makeProcessors(consume first, vm, kernel) { growth.processor($0, lifecycle) })
-            self.growth = Mutex(growth)
+            let growth = parts.growth(configuration, setup, map)
+            let processors = try setup.makeProcessors(consume first, vm, kernel) {
+                growth.processor($0, parts.lifecycle)
+            }
             times.end = monotonicNanoseconds()
-            self.gate = gate
-            self.times = times
+            self.init(configuration, times, vm: vm, memory: memory, parts, processors, growth)
+        }
+
+        /// Puts the machine together.
+        init(
+            _ configuration: MachineConfiguration, _ times: SetupTimes, vm: consuming VirtualMachine,
+            memory: GuestMemory, _ parts: Parts, _ processors: [Processor], _ growth: Growth
+        ) {
             self.configuration = configuration
+            self.times = times
             self.vm = vm
             self.memory = memory
-            self.lifecycle = lifecycle
-            self.loop = loop
-            shareLoops = assembly.shareLoops
-            transportList = Mutex(assembly.transports)
-            hotplug = assembly.hotplug
-            keyboard = assembly.keyboard
+            lifecycle = parts.lifecycle
+            loop = parts.loop
+            gate = parts.gate
+            bootTimer = parts.bootTimer
+            relay = parts.relay
+            serial = parts.assembly.serial
+            keyboard = parts.assembly.keyboard
+            hotplug = parts.assembly.hotplug
+            shareLoops = parts.assembly.shareLoops
+            transportList = Mutex(parts.assembly.transports)
+            processorList = Mutex(processors)
+            self.growth = Mutex(growth)
         }
 
         deinit {
@@ -291,66 +285,4 @@
         }
     }
 
-    // MARK: - Set-up
-
-    extension Machine {
-        private static func check(
-            _ hypervisor: borrowing Hypervisor, _ configuration: MachineConfiguration
-        ) throws(MachineError) {
-            let needed: [(Capability, String)] = [
-                (.irqChip, "interrupt controllers"), (.ioeventfd, "ioeventfd"), (.irqfd, "irqfd"),
-                (.userMemory, "memory"), (.setTSSAddr, "KVM_SET_TSS_ADDR"), (.pit2, "a timer"),
-                (.extCPUID, "CPUID"),
-            ]
-            for (capability, name) in needed where !hypervisor.supports(capability) {
-                throw MachineError(.machine, "this host's KVM lacks \(name) (\(capability))")
-            }
-            let most = try building(.processors) { () throws(SystemError) in try hypervisor.value(of: .maxVCPUs) }
-            // 0 where the kernel does not say; it had 4 then.
-            guard configuration.mostProcessors <= max(4, Int(most)) else {
-                throw MachineError(
-                    .processors,
-                    "\(configuration.mostProcessors) processors are more than this host's KVM allows: \(most)")
-            }
-        }
-
-        private static func makeMemory(
-            _ map: AddressMap, spare: Int, _ vm: borrowing VirtualMachine
-        ) throws(MachineError) -> GuestMemory {
-            let memory: GuestMemory
-            do throws(GuestMemoryError) { memory = try GuestMemory(map.regions, spare: spare) } catch {
-                throw MachineError(.memory, error)
-            }
-            for index in 0..<memory.regionCount {
-                do throws(SystemError) {
-                    try memory.withRegion(index) { (region: borrowing GuestRegion) throws(SystemError) in
-                        try vm.setMemory(
-                            slot: UInt32(index), at: region.start.rawValue,
-                            UnsafeMutableRawBufferPointer(start: region.hostAddress, count: Int(region.size)))
-                    }
-                } catch { throw MachineError(.memory, error) }
-            }
-            return memory
-        }
-
-        private static func makeRelay(
-            _ port: SerialPort, _ ends: consuming SerialEnds, _ gate: PauseGate
-        ) throws(MachineError) -> SerialRelay {
-            do throws(SystemError) { return try SerialRelay(port, ends, gate) } catch {
-                throw MachineError(.console, error)
-            }
-        }
-
-        /// Refuses a host on which a kernel would not finish booting.
-        private static func checkRingZero(_ vcpu: inout VCPU, _ memory: GuestMemory) throws(MachineError) {
-            let measured: RingZero
-            do throws(SystemError) {
-                measured = try memory.withRegion(0) { (region: borrowing GuestRegion) throws(SystemError) in
-                    try vcpu.measureRingZero(
-                        in: UnsafeMutableRawBufferPointer(start: region.hostAddress, count: RingZero.memoryNeeded))
-                }
-            } catch { throw MachineError(.machine, error) }
-            guard measured.isReal else { throw MachineError(.machine, .emulated(measured)) }
-        }
-    }
 #endif

@@ -36,6 +36,9 @@ public struct MachineConfiguration: Hashable, Sendable {
     public var balloon: BalloonChoice?
     /// Whether the guest has a keyboard, by which ``Machine/pressControlAltDelete()`` reaches it.
     public var hasKeyboard = false
+    /// Whether it is known which pages were written since the last save, so that ``Machine/save(_:to:configuration:note:)``
+    /// writes only those; it costs the guest an exit for each page's first write. It is not saved with the machine.
+    public var tracksDirtyPages = false
     /// Whether the machine is made, too, where the guest's kernel would be emulated instruction by instruction: Linux
     /// does not finish booting there, but a few instructions run.
     public var acceptsEmulation = false

@@ -9,6 +9,8 @@ public struct MachineError: Error, Hashable, Sendable {
     public enum Part: String, Hashable, Sendable {
         case kernel, initialRAMDisk, commandLine, processors, memory, balloon, disk, network, vsock, sharedDirectory,
             console, debugger
+        /// A file that a machine was, or is to be, saved in.
+        case snapshot
         /// What every machine has: KVM itself, interrupt controllers, threads.
         case machine
     }
@@ -21,6 +23,8 @@ public struct MachineError: Error, Hashable, Sendable {
         case image(ImageError)
         /// The host refused.
         case refused(SystemError)
+        /// A snapshot can't be taken up.
+        case snapshot(SnapshotError)
         #if arch(x86_64)
             /// A kernel would not finish booting on this host.
             case emulated(RingZero)
@@ -53,6 +57,7 @@ extension MachineError: CustomStringConvertible {
         case .configuration(let message): message
         case .image(let error): error.description
         case .refused(let error): error.description
+        case .snapshot(let error): error.description
         #if arch(x86_64)
             case .emulated(let ringZero): ringZero.description
         #endif

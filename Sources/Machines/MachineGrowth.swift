@@ -53,9 +53,7 @@
                     do throws(GuestMemoryError) {
                         try memory.append(GuestRegion.Plan(start: GuestAddress(start), size: bytes)) {
                             (region, index) throws(SystemError) in
-                            try vm.setMemory(
-                                slot: UInt32(index), at: start,
-                                UnsafeMutableRawBufferPointer(start: region.hostAddress, count: Int(region.size)))
+                            try Self.show(region, UInt32(index), vm, logsWrites: configuration.tracksDirtyPages)
                         }
                     } catch { failure = MachineError(.memory, error) }
                 }
@@ -70,7 +68,7 @@
         /// - Throws: ``MachineError`` for a file that is no disk, and what ``addDevice(_:)`` throws.
         public func addDisk(_ disk: MachineConfiguration.Disk) throws(MachineError) {
             try disk.validate()
-            try addDevice(try DeviceAssembly.make(disk))
+            try add(try DeviceAssembly.make(disk), .disk(disk))
         }
 
         /// Adds a network card.
@@ -78,14 +76,16 @@
         /// - Throws: ``MachineError`` for a tap that can't be had, and what ``addDevice(_:)`` throws.
         public func addNetwork(_ card: MachineConfiguration.NetworkCard) throws(MachineError) {
             try card.validate()
-            try addDevice(try DeviceAssembly.make(card))
+            try add(try DeviceAssembly.make(card), .network(card))
         }
 
-        /// Adds a virtio device.
+        /// Adds a virtio device. A machine with one that was added so can't be saved.
         ///
         /// - Throws: ``MachineError`` where no place is left (``MachineConfiguration/spareDevices``), the machine does not
         ///   run, or the host refuses; nothing has changed then.
-        public func addDevice(_ device: any Device) throws(MachineError) {
+        public func addDevice(_ device: any Device) throws(MachineError) { try add(device, .other) }
+
+        private func add(_ device: any Device, _ kind: Growth.AddedDevice) throws(MachineError) {
             try growth.withLock { (growth) throws(MachineError) in
                 // Its loop would have to be one of its own, which is made with the machine.
                 guard device.type != .fileSystem else {
@@ -99,7 +99,7 @@
                     transportList.withLock { $0.append(transport) }
                 }
                 hotplug.add(device: growth.takenSpares)
-                growth.tookSpare()
+                growth.tookSpare(kind)
             }
         }
 

@@ -28,38 +28,38 @@ extension StateError: CustomStringConvertible {
 }
 
 /// Writes state as bytes: little-endian integers, one behind the other.
-struct StateEncoder {
-    private(set) var bytes: [UInt8] = []
+package struct StateEncoder {
+    package private(set) var bytes: [UInt8] = []
 
     /// - Parameter version: the format's number, checked when it is read back.
-    init(version: UInt32) { write(version) }
+    package init(version: UInt32) { write(version) }
 
-    mutating func write<Value: FixedWidthInteger>(_ value: Value) {
+    package mutating func write<Value: FixedWidthInteger>(_ value: Value) {
         for shift in stride(from: 0, to: Value.bitWidth, by: 8) {
             bytes.append(UInt8(truncatingIfNeeded: value >> Value(truncatingIfNeeded: shift)))
         }
     }
 
-    mutating func write(_ flag: Bool) { bytes.append(flag ? 1 : 0) }
+    package mutating func write(_ flag: Bool) { bytes.append(flag ? 1 : 0) }
 
-    mutating func write(_ block: [UInt8]) {
+    package mutating func write(_ block: [UInt8]) {
         write(UInt32(block.count))
         bytes += block
     }
 }
 
 /// Reads state back, and believes nothing.
-struct StateDecoder {
+package struct StateDecoder {
     private let bytes: [UInt8]
     private var position = 0
 
-    init(_ bytes: [UInt8], version: UInt32) throws(StateError) {
+    package init(_ bytes: [UInt8], version: UInt32) throws(StateError) {
         self.bytes = bytes
         let found: UInt32 = try read()
         guard found == version else { throw .version(found: found, expected: version) }
     }
 
-    mutating func read<Value: FixedWidthInteger>() throws(StateError) -> Value {
+    package mutating func read<Value: FixedWidthInteger>() throws(StateError) -> Value {
         let width = Value.bitWidth / 8
         guard bytes.count - position >= width else { throw .truncated }
         var value: Value = 0
@@ -70,13 +70,13 @@ struct StateDecoder {
         return value
     }
 
-    mutating func readFlag() throws(StateError) -> Bool {
+    package mutating func readFlag() throws(StateError) -> Bool {
         let value: UInt8 = try read()
         guard value < 2 else { throw .malformed("a flag of \(value)") }
         return value == 1
     }
 
-    mutating func readBlock() throws(StateError) -> [UInt8] {
+    package mutating func readBlock() throws(StateError) -> [UInt8] {
         let count: UInt32 = try read()
         guard bytes.count - position >= Int(count) else { throw .truncated }
         defer { position += Int(count) }
@@ -84,7 +84,7 @@ struct StateDecoder {
     }
 
     /// - Throws: ``StateError/malformed(_:)`` where bytes are left.
-    func finish() throws(StateError) {
+    package func finish() throws(StateError) {
         guard position == bytes.count else { throw .malformed("\(bytes.count - position) bytes too many") }
     }
 }

@@ -50,3 +50,7 @@ static inline void bh_fill(void *to, int byte, size_t count) {
 
 // mmap(2)'s page size choice is an expression with a shift, which Swift does not import.
 enum { BH_MAP_HUGE_2MB = 21 << 26, BH_MFD_HUGE_2MB = 21 << 26 };
+
+// userfaultfd(2): a descriptor by which another process fills in pages that are missing, and a range for it.
+int bh_userfault_make(void);
+int bh_userfault_register(int faults, void *start, size_t count);

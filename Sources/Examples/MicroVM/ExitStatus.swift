@@ -67,7 +67,7 @@ struct Failure: Error {
             switch error.reason {
             case .configuration: .usage
             case .image: .badImage
-            case .refused, .emulated: .refused
+            case .refused, .emulated, .snapshot: .refused
             }
         message = (error.part.option.map { "\($0): " } ?? "") + error.description
     }
@@ -89,7 +89,7 @@ extension MachineError.Part {
         case .sharedDirectory: "--share"
         case .console: "--console"
         case .debugger: "--gdb"
-        case .machine: nil
+        case .machine, .snapshot: nil
         }
     }
 }

@@ -12,7 +12,7 @@ final class Keyboard: BusDevice {
     private static let data: UInt64 = 0
     private static let command: UInt64 = AddressMap.keyboardCommand - AddressMap.keyboardData
     /// Bytes that wait for the guest. What comes when there is no room is lost, as on a keyboard.
-    private static let mostWaiting = 32
+    static let mostWaiting = 32
 
     private static let pulseReset: UInt8 = 0xfe
     private static let acknowledge: UInt8 = 0xfa
@@ -26,7 +26,8 @@ final class Keyboard: BusDevice {
     private static let clockDisabled: UInt8 = 1 << 4
     private static let mouseDisabled: UInt8 = 1 << 5
 
-    private struct State {
+    /// All that it knows, to be saved with its machine.
+    struct State: Hashable, Sendable {
         var waiting: [UInt8] = []
         var commandByte = interruptEnable | passed | mouseDisabled
         /// A command of the controller's that waits for its byte.
@@ -37,16 +38,21 @@ final class Keyboard: BusDevice {
 
     private let lifecycle: Lifecycle
     private let line: any InterruptLine
-    private let state = Mutex(State())
+    private let books = Mutex(State())
 
     init(_ lifecycle: Lifecycle, interrupt line: any InterruptLine) {
         self.lifecycle = lifecycle
         self.line = line
     }
 
+    var state: State {
+        get { books.withLock { $0 } }
+        set { books.withLock { $0 = newValue } }
+    }
+
     /// Presses Ctrl, Alt and Del, and lets them go.
     func pressControlAltDelete() {
-        state.withLock { state in
+        books.withLock { state in
             guard state.commandByte & Self.clockDisabled == 0 else { return }
             let pressed: [UInt8] = [0x14, 0x11, 0xe0, 0x71]
             let released: [UInt8] = [0xe0, 0xf0, 0x71, 0xf0, 0x11, 0xf0, 0x14]
@@ -56,7 +62,7 @@ final class Keyboard: BusDevice {
 
     func read(_ offset: UInt64, width: Int) -> UInt64 {
         guard width == 1 else { return .max }
-        return state.withLock { state in
+        return books.withLock { state in
             switch offset {
             case Self.data:
                 guard !state.waiting.isEmpty else { return 0 }
@@ -73,7 +79,7 @@ final class Keyboard: BusDevice {
     func write(_ offset: UInt64, _ value: UInt64, width: Int) {
         guard width == 1 else { return }
         let byte = UInt8(truncatingIfNeeded: value)
-        state.withLock { state in
+        books.withLock { state in
             switch offset {
             case Self.command: command(byte, &state)
             case Self.data: data(byte, &state)

@@ -12,8 +12,10 @@ public final class SerialPort: BusDevice {
     /// What is kept of the guest's output before the guest has to wait.
     static let outputSize = 1 << 16
 
-    private struct State {
+    /// All that it knows, to be saved with its machine.
+    struct State: Hashable, Sendable {
         var received: [UInt8] = []
+        /// For the host, and not saved: whoever saved the machine writes it out.
         var output: [UInt8] = []
         var interruptEnable: UInt8 = 0
         var isFIFOEnabled = false
@@ -27,7 +29,7 @@ public final class SerialPort: BusDevice {
         var isHigh = false
     }
 
-    private let state = Mutex(State())
+    private let books = Mutex(State())
     private let line: any InterruptLine
     /// Wakes who takes output and gives input: there is output, or room for input.
     private let wake: EventCounter
@@ -52,11 +54,21 @@ public final class SerialPort: BusDevice {
     /// Wakes who waits, for a reason of their own.
     func nudge() { try? wake.add() }
 
+    var state: State {
+        get { books.withLock { $0 } }
+        set {
+            books.withLock { state in
+                state = newValue
+                update(&state)
+            }
+        }
+    }
+
     // MARK: - The host's side
 
     /// Takes up to `count` bytes of what the guest sent.
     public func takeOutput(_ count: Int = outputLimit) -> [UInt8] {
-        state.withLock { state in
+        books.withLock { state in
             let wasFull = state.output.count >= Self.outputSize
             let taken = Array(state.output.prefix(count))
             state.output.removeFirst(taken.count)
@@ -72,13 +84,13 @@ public final class SerialPort: BusDevice {
     public static let outputLimit = 4096
 
     /// How many bytes ``receive(_:)`` would take.
-    public var room: Int { state.withLock { Self.fifoSize - $0.received.count } }
+    public var room: Int { books.withLock { Self.fifoSize - $0.received.count } }
 
     /// Gives the guest bytes to receive.
     ///
     /// - Returns: how many the port took; the others are to be given again.
     public func receive(_ bytes: some Collection<UInt8>) -> Int {
-        state.withLock { state in
+        books.withLock { state in
             let taken = bytes.prefix(Self.fifoSize - state.received.count)
             state.received += taken
             update(&state)
@@ -105,12 +117,12 @@ public final class SerialPort: BusDevice {
 
     public func read(_ offset: UInt64, width: Int) -> UInt64 {
         guard width == 1 else { return .max }
-        return state.withLock { UInt64(read(offset, &$0)) }
+        return books.withLock { UInt64(read(offset, &$0)) }
     }
 
     public func write(_ offset: UInt64, _ value: UInt64, width: Int) {
         guard width == 1 else { return }
-        state.withLock { write(offset, UInt8(truncatingIfNeeded: value), &$0) }
+        books.withLock { write(offset, UInt8(truncatingIfNeeded: value), &$0) }
     }
 
     private func read(_ offset: UInt64, _ state: inout State) -> UInt8 {

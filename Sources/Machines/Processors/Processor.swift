@@ -14,6 +14,8 @@
         /// Here before the thread begins, and while it waits at the gate; the thread's alone otherwise.
         private let vcpu: Mutex<VCPU?>
         let kicker: VCPUKicker
+        /// What its CPUID was told to answer.
+        let cpuid: [CPUIDEntry]
         /// Where it rests while a debugger looks at it; set before the thread begins.
         var seat: DebugSeat?
         private let signal: KickSignal
@@ -24,10 +26,12 @@
         private let counters = ExitCounters()
 
         init(
-            _ vcpu: consuming VCPU, _ signal: KickSignal, _ lifecycle: Lifecycle, _ gate: PauseGate, ports: Bus,
+            _ vcpu: consuming VCPU, _ cpuid: [CPUIDEntry], _ signal: KickSignal, _ lifecycle: Lifecycle,
+            _ gate: PauseGate, ports: Bus,
             memory: Bus
         ) {
             kicker = vcpu.kicker(signal)
+            self.cpuid = cpuid
             self.vcpu = Mutex(consume vcpu)
             self.signal = signal
             self.lifecycle = lifecycle

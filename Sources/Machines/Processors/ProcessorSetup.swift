@@ -22,8 +22,13 @@
         /// A vCPU that knows what kind of processor it is: what it may do depends on that.
         func makeVCPU(_ id: UInt32, _ vm: borrowing VirtualMachine) throws(SystemError) -> VCPU {
             let vcpu = try vm.makeVCPU(id)
-            try vcpu.setCPUID(topology.cpuid(supported, id: id, hasDeadlineTimer: hasDeadlineTimer))
+            try vcpu.setCPUID(cpuid(id))
             return vcpu
+        }
+
+        /// What a processor's CPUID answers.
+        func cpuid(_ id: UInt32) -> [CPUIDEntry] {
+            topology.cpuid(supported, id: id, hasDeadlineTimer: hasDeadlineTimer)
         }
 
         /// All processors: the first, which enters the kernel, and those that wait for it to start them.

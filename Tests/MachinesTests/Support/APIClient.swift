@@ -23,11 +23,17 @@ final class APIClient {
 
     /// Starts it and waits for its socket, as the clients do.
     ///
-    /// - Parameter terminal: where its standard input and output are instead of nothing and a file.
-    init(_ words: String..., terminal: CInt? = nil, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    /// - Parameters:
+    ///   - terminal: where its standard input and output are instead of nothing and a file.
+    ///   - folder: where it runs, and finds files by relative paths.
+    init(
+        _ words: String..., terminal: CInt? = nil, in folder: String? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
         scratch = Scratch()
         socket = "\(scratch.path)/api.socket"
-        monitor = try Monitor(["--api-sock", socket] + words, terminal: terminal)
+        let prefix = folder.map { ["env", "-C", $0] } ?? []
+        monitor = try Monitor(["--api-sock", socket] + words, terminal: terminal, prefix: prefix)
         let path = socket
         #expect(eventually(20) { access(path, F_OK) == 0 }, sourceLocation: sourceLocation)
     }

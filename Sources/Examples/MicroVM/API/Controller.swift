@@ -9,11 +9,18 @@ final class Controller {
 
     private var phase: Phase
     private let start: (Resources) throws(Fault) -> RuntimeController
+    private let load: (SnapshotLoading, Resources) throws(Fault) -> RuntimeController
 
-    /// - Parameter start: makes the machine and lets it run.
-    init(_ preboot: PrebootController, start: @escaping (Resources) throws(Fault) -> RuntimeController) {
+    /// - Parameters:
+    ///   - start: makes the machine and lets it run.
+    ///   - load: makes the machine that was saved.
+    init(
+        _ preboot: PrebootController, start: @escaping (Resources) throws(Fault) -> RuntimeController,
+        load: @escaping (SnapshotLoading, Resources) throws(Fault) -> RuntimeController
+    ) {
         phase = .preboot(preboot)
         self.start = start
+        self.load = load
     }
 
     /// The machine, once it was started.
@@ -31,13 +38,14 @@ final class Controller {
             case .start:
                 phase = .running(try start(controller.resources))
                 return .done
-            case .loadSnapshot:
+            case .loadSnapshot(let loading):
                 guard !controller.hasBootResources else {
                     throw Fault(
                         "Load snapshot error: Loading a microVM snapshot not allowed after configuring boot-specific "
                             + "resources.")
                 }
-                throw .notSupported("snapshots")
+                phase = .running(try load(loading, controller.resources))
+                return .done
             default:
                 defer { phase = .preboot(controller) }
                 return try controller.perform(action)

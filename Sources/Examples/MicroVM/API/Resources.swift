@@ -15,6 +15,16 @@ struct Resources: Hashable {
     var entropy: EntropyDevice?
     var serial: SerialDevice?
 
+    init() {}
+
+    /// Those of a machine that was there, which are not checked again.
+    init(machine: MachineSettings, drives: [Drive], networks: [NetworkInterface], balloon: BalloonDevice?) {
+        self.machine = machine
+        self.drives = drives
+        self.networks = networks
+        self.balloon = balloon
+    }
+
     // MARK: - Changes, each checked
 
     mutating func set(_ source: BootSource) throws(Fault) {
@@ -99,6 +109,13 @@ struct Resources: Hashable {
         networks[index].transmitLimit = transmit ?? networks[index].transmitLimit
     }
 
+    /// - Returns: whether there is such a card.
+    mutating func noteNetwork(_ id: String, tap: String) -> Bool {
+        guard let index = networks.firstIndex(where: { $0.id == id }) else { return false }
+        networks[index].tap = tap
+        return true
+    }
+
     mutating func noteBalloon(amount: UInt32? = nil, interval: UInt16? = nil) {
         if let amount { balloon?.amount = amount }
         if let interval { balloon?.interval = interval }
@@ -123,6 +140,7 @@ struct Resources: Hashable {
         configuration.hasEntropy = entropy != nil
         configuration.entropyLimit = (entropy?.limit).limiter
         configuration.hasKeyboard = true
+        configuration.tracksDirtyPages = machine.tracksDirtyPages
         configuration.acceptsEmulation = acceptsEmulation
         return configuration
     }

@@ -14,7 +14,18 @@ func runAsFirecracker(_ arguments: FirecrackerArguments) throws(Failure) -> CInt
     case .printVersion:
         print("Firecracker v\(InstanceInfo.version)")
         return 0
-    case .printSnapshotVersion, .describeSnapshot: throw Failure(.refused, "snapshots are not supported")
+    case .printSnapshotVersion:
+        print("v\(Snapshot.version)")
+        return 0
+    case .describeSnapshot(let path):
+        do throws(MachineError) { print("v\(try Snapshot.version(of: path))") } catch {
+            let what =
+                if case .refused = error.reason { "Unable to open snapshot state file" } else {
+                    "Invalid data format version of snapshot file"
+                }
+            throw Failure(.refused, "When printing Snapshot Data format: \(what): \(error)")
+        }
+        return 0
     case .run: return try FirecrackerMode(arguments).run()
     }
 }
@@ -85,9 +96,10 @@ final class FirecrackerMode {
                 throw Failure(.refused, "Could not initialize metrics: \(osError(error.errno))")
             }
         }
-        let controller = Controller(PrebootController(instance: instance, logger: logger, metrics: metrics)) {
-            [unowned self] (resources) throws(Fault) in try self.start(resources)
-        }
+        let controller = Controller(
+            PrebootController(instance: instance, logger: logger, metrics: metrics),
+            start: { [unowned self] (resources) throws(Fault) in try self.start(resources) },
+            load: { [unowned self] (loading, resources) throws(Fault) in try self.load(loading, resources) })
         let server = arguments.hasAPI ? try listen() : nil
         if let path = arguments.configuration { try configure(controller, FirecrackerFile(path: path)) }
         reportStartUp()
@@ -144,24 +156,71 @@ final class FirecrackerMode {
     private func start(_ resources: Resources) throws(Fault) -> RuntimeController {
         let times = (monotonicNanoseconds(), processorNanoseconds())
         let configuration = try resources.configuration(acceptsEmulation: arguments.acceptsEmulation)
-        let machine: Machine
         do throws(MachineError) {
-            machine = try Machine(configuration, console: try serialEnds(resources.serial))
-            do throws(SystemError) {
-                try machine.withEndEvent { (descriptor) throws(SystemError) in
-                    try loop.add(descriptor, for: .readable, token: Token.ending.rawValue)
-                }
-                try machine.withUpEvent { (descriptor) throws(SystemError) in
-                    try loop.add(descriptor, for: [.readable, .oneShot], token: Token.guestIsUp.rawValue)
-                }
-            } catch { throw MachineError(.machine, .refused(error)) }
-            if resources.serial?.path == nil { terminal = try? RawTerminal(.duplicate(of: STDIN_FILENO)) }
-            try machine.start(preparing: confinement.preparation)
-        } catch {
-            terminal = nil
-            throw Fault("Start microvm error: \(Self.part(error))\(error)")
+            let machine = try Machine(configuration, console: try serialEnds(resources.serial))
+            startTimes = times
+            return try launch(machine, resources)
+        } catch { throw Fault("Start microvm error: \(Self.part(error))\(error)") }
+    }
+
+    /// - Parameter before: what was said before of what is not the snapshot's: the serial port's end.
+    private func load(_ loading: SnapshotLoading, _ before: Resources) throws(Fault) -> RuntimeController {
+        startTimes = (monotonicNanoseconds(), processorNanoseconds())
+        let refusal = "Load snapshot error: Failed to restore from snapshot: "
+        var snapshot: Snapshot
+        do throws(MachineError) { snapshot = try Snapshot(readingFrom: loading.path) } catch {
+            let why =
+                if case .refused(let host) = error.reason {
+                    "Failed to open snapshot file: \(osError(host.errno))"
+                } else { "Failed to load snapshot state from file: \(error)" }
+            throw Fault("\(refusal)Failed to get snapshot state from file: \(why)")
         }
-        startTimes = times
+        var resources = try Resources(restoring: snapshot, loading)
+        resources.serial = before.serial
+        snapshot.configuration = try resources.configuration(acceptsEmulation: arguments.acceptsEmulation)
+        let memory: SnapshotMemory =
+            loading.backend == .file ? .file(loading.backendPath) : .handler(loading.backendPath)
+        let controller: RuntimeController
+        do throws(MachineError) {
+            let machine = try Machine(
+                restoring: snapshot, memory: memory, console: try serialEnds(resources.serial),
+                advancesClock: loading.advancesClock)
+            controller = try launch(machine, resources)
+            if loading.resumes { try machine.resume() }
+        } catch { throw Fault(refusal + Self.loadFailure(error, loading.backend)) }
+        let microseconds = (monotonicNanoseconds() - startTimes.monotonic) / 1000
+        metrics.note("load_snapshot", microseconds: microseconds)
+        metrics.note("vmm_load_snapshot", microseconds: microseconds)
+        return controller
+    }
+
+    private static func loadFailure(_ error: MachineError, _ backend: SnapshotLoading.Backend) -> String {
+        let memory = "Failed to load guest memory: Error creating guest memory from "
+        switch error.reason {
+        case .refused(let why) where error.part == .snapshot:
+            return "\(memory)file: Failed to load guest memory: \(osError(why.errno))"
+        case .snapshot(.memory): return "\(memory)file: Failed to restore guest memory: \(error)"
+        case .refused where error.part == .memory && backend == .userFault: return "\(memory)uffd: \(error)"
+        case .snapshot(.otherProcessor): return "Invalid snapshot state: \(error)"
+        default: return "Failed to build microVM from snapshot: \(part(error))\(error)"
+        }
+    }
+
+    /// Begins to watch a machine, and lets its threads run.
+    private func launch(_ machine: Machine, _ resources: Resources) throws(MachineError) -> RuntimeController {
+        do throws(SystemError) {
+            try machine.withEndEvent { (descriptor) throws(SystemError) in
+                try loop.add(descriptor, for: .readable, token: Token.ending.rawValue)
+            }
+            try machine.withUpEvent { (descriptor) throws(SystemError) in
+                try loop.add(descriptor, for: [.readable, .oneShot], token: Token.guestIsUp.rawValue)
+            }
+        } catch { throw MachineError(.machine, .refused(error)) }
+        if resources.serial?.path == nil { terminal = try? RawTerminal(.duplicate(of: STDIN_FILENO)) }
+        do throws(MachineError) { try machine.start(preparing: confinement.preparation) } catch {
+            terminal = nil
+            throw error
+        }
         nextFlush = monotonicNanoseconds() + Self.period
         return RuntimeController(instance, machine, resources, metrics) { [unowned self] in flush(machine) }
     }
@@ -178,7 +237,7 @@ final class FirecrackerMode {
         case .balloon: "Cannot create balloon device: "
         case .console: "Cannot open the serial port's output: "
         // Firecracker has no shared directories, so the API makes none.
-        case .processors, .machine, .sharedDirectory, .debugger: ""
+        case .processors, .machine, .sharedDirectory, .debugger, .snapshot: ""
         }
     }
 

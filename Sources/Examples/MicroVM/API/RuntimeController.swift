@@ -53,7 +53,7 @@ struct RuntimeController {
         case .stopHinting: try hintingBalloon().stopHinting()
         case .pause: try timed("pause_vm") { () throws(MachineError) in try machine.pause() }
         case .resume: try timed("resume_vm") { () throws(MachineError) in try machine.resume() }
-        case .createSnapshot: throw .notSupported("snapshots")
+        case .createSnapshot(let creation): try save(creation)
         case .missing(let what): throw .notSupported(what)
         case .unplug(let what): throw .notSupported("hot-unplug of \(what)")
         case .setBootSource, .changeMachine, .setDrive, .setNetwork, .setVsock, .setBalloon, .setEntropy, .setSerial,
@@ -68,6 +68,40 @@ struct RuntimeController {
         let begin = monotonicNanoseconds()
         do throws(MachineError) { try body() } catch { throw Fault("Internal VMM error: \(error)") }
         let microseconds = (monotonicNanoseconds() - begin) / 1000
+        metrics.note(name, microseconds: microseconds)
+        metrics.note("vmm_\(name)", microseconds: microseconds)
+    }
+
+    // MARK: - Snapshots
+
+    private func save(_ creation: SnapshotCreation) throws(Fault) {
+        let refusal = "Create snapshot error: "
+        guard machine.isPaused else {
+            throw Fault(
+                "\(refusal)Cannot save the microVM state: Operation not allowed: save/restore unavailable while running"
+            )
+        }
+        let configuration = try resources.configuration(acceptsEmulation: machine.configuration.acceptsEmulation)
+        let begin = monotonicNanoseconds()
+        do throws(MachineError) {
+            try machine.save(
+                creation.kind == .full ? .full : .diff,
+                to: SnapshotFiles(state: creation.path, memory: creation.memoryPath), configuration: configuration,
+                note: resources.saved)
+        } catch {
+            switch (error.part, error.reason) {
+            case (.memory, .refused(let why)) where why.operation.hasPrefix("open"):
+                throw Fault("\(refusal)Cannot perform open on the memory backing file: \(osError(why.errno))")
+            case (.memory, _): throw Fault("\(refusal)Cannot write memory file: \(error)")
+            case (.snapshot, .refused(let why)) where why.operation.hasPrefix("open"):
+                throw Fault("\(refusal)Cannot perform open on the snapshot backing file: \(osError(why.errno))")
+            case (.snapshot, .refused):
+                throw Fault("\(refusal)Cannot perform write on the snapshot backing file: \(error)")
+            default: throw Fault("\(refusal)Cannot save the microVM state: \(error)")
+            }
+        }
+        let microseconds = (monotonicNanoseconds() - begin) / 1000
+        let name = creation.kind == .full ? "full_create_snapshot" : "diff_create_snapshot"
         metrics.note(name, microseconds: microseconds)
         metrics.note("vmm_\(name)", microseconds: microseconds)
     }

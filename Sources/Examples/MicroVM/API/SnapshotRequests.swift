@@ -26,6 +26,14 @@ struct SnapshotLoading: Hashable {
         case userFault = "Uffd"
     }
 
+    /// What the guest's memory is made of on the host.
+    enum HugePages: String, CaseIterable {
+        case snapshot = "Snapshot"
+        case none = "None"
+        case transparent = "Transparent"
+        case huge2M = "2M"
+    }
+
     struct NetworkOverride: Hashable {
         var id: String
         var tap: String
@@ -38,6 +46,9 @@ struct SnapshotLoading: Hashable {
     var resumes: Bool
     var networks: [NetworkOverride]
     var vsockPath: String?
+    /// Whether the guest's clock goes on by the time since the save.
+    var advancesClock: Bool
+    var hugePages: HugePages
     var isDeprecated: Bool
 
     init(_ json: JSON) throws(BodyError) {
@@ -45,7 +56,7 @@ struct SnapshotLoading: Hashable {
             json, "LoadSnapshotConfig",
             [
                 "snapshot_path", "mem_file_path", "mem_backend", "enable_diff_snapshots", "track_dirty_pages",
-                "resume_vm", "network_overrides", "vsock_override",
+                "resume_vm", "network_overrides", "vsock_override", "clock_realtime", "huge_pages",
             ])
         path = try members.required("snapshot_path", Value.text)
         let file = try members.optional("mem_file_path", Value.text)
@@ -76,6 +87,8 @@ struct SnapshotLoading: Hashable {
         vsockPath = try members.optional("vsock_override") { (json) throws(BodyError) in
             try Members(json, "VsockOverride", ["uds_path"]).required("uds_path", Value.text)
         }
+        advancesClock = try members.value("clock_realtime", or: false, Value.truth)
+        hugePages = try members.value("huge_pages", or: .snapshot, Value.name)
         isDeprecated = file != nil || tracks
     }
 }

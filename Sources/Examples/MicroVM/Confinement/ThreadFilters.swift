@@ -151,13 +151,18 @@ enum ThreadFilters {
             BH_KVM_SET_CLOCK, BH_KVM_SET_USER_MEMORY_REGION, BH_KVM_GET_DIRTY_LOG, BH_KVM_IOEVENTFD, BH_KVM_IRQFD,
             BH_KVM_IRQ_LINE, BH_KVM_SET_GSI_ROUTING, BH_TUNSETIFF, BH_TUNGETIFF, BH_TUNSETVNETHDRSZ,
         ]
-        return requests.map { UInt64($0) } + [blockDeviceSize, UInt64(FIONBIO)]
+        return requests.map { UInt64($0) } + [blockDeviceSize, UInt64(FIONBIO), fileClone] + pageFaults
     }
 
     /// `CLONE_THREAD`.
     private static let cloneThread: UInt64 = 0x10000
     /// `BLKGETSIZE64`.
     private static let blockDeviceSize: UInt64 = 0x8008_1272
+
+    /// `FICLONE`: a snapshot that begins with what another has.
+    private static let fileClone: UInt64 = 0x4004_9409
+    /// `UFFDIO_API`, `UFFDIO_REGISTER`.
+    private static let pageFaults: [UInt64] = [0xc018_aa3f, 0xc020_aa00]
 
     // MARK: - Words
 

@@ -1,0 +1,129 @@
+#if arch(x86_64)
+    import GuestMemory
+    import KVM
+    import Linux
+    import Virtio
+
+    extension MachineConfiguration {
+        /// Pieces of memory that may come.
+        var memorySlots: Int { (maximumMemory ?? 0) > memory ? HotplugPlan.mostMemorySlots : 0 }
+    }
+
+    // What a machine that boots and one that is restored have in common.
+    extension Machine {
+        /// All but the virtual machine itself, its memory and its processors.
+        struct Parts {
+            let lifecycle: Lifecycle
+            let loop: DeviceLoop
+            let signal: KickSignal
+            let bootTimer: BootTimer
+            var assembly: DeviceAssembly
+            let gate = PauseGate()
+            let relay: SerialRelay
+
+            /// - Parameter more: devices beyond the configuration's.
+            init(
+                _ configuration: MachineConfiguration, _ more: [any Device], _ console: consuming SerialEnds,
+                vm: borrowing VirtualMachine, memory: GuestMemory
+            ) throws(MachineError) {
+                let devices = try DeviceAssembly.make(configuration) + more
+                guard devices.count + configuration.spareDevices <= AddressMap.mostDevices else {
+                    throw MachineError(
+                        .machine,
+                        "\(devices.count) devices and \(configuration.spareDevices) places for more are more than "
+                            + "\(AddressMap.mostDevices)")
+                }
+                do throws(SystemError) {
+                    lifecycle = try Lifecycle()
+                    loop = try DeviceLoop()
+                    signal = try KickSignal()
+                    bootTimer = try BootTimer()
+                } catch { throw MachineError(.machine, error) }
+                assembly = try DeviceAssembly(
+                    devices, spareDevices: configuration.spareDevices, processors: configuration.processors, vm: vm,
+                    memory: memory, loop: loop, lifecycle: lifecycle, bootTimer: bootTimer,
+                    hasKeyboard: configuration.hasKeyboard)
+                do throws(SystemError) { relay = try SerialRelay(assembly.serial, console, gate) } catch {
+                    throw MachineError(.console, error)
+                }
+            }
+
+            func growth(_ configuration: MachineConfiguration, _ setup: ProcessorSetup, _ map: AddressMap) -> Growth {
+                Growth(
+                    configuration, setup, signal, gate, ports: assembly.ports, memoryBus: assembly.memoryBus,
+                    spares: assembly.spares, addedMemory: map.addedMemory)
+            }
+        }
+
+        static func check(
+            _ hypervisor: borrowing Hypervisor, _ configuration: MachineConfiguration
+        ) throws(MachineError) {
+            let needed: [(Capability, String)] = [
+                (.irqChip, "interrupt controllers"), (.ioeventfd, "ioeventfd"), (.irqfd, "irqfd"),
+                (.userMemory, "memory"), (.setTSSAddr, "KVM_SET_TSS_ADDR"), (.pit2, "a timer"),
+                (.extCPUID, "CPUID"),
+            ]
+            for (capability, name) in needed where !hypervisor.supports(capability) {
+                throw MachineError(.machine, "this host's KVM lacks \(name) (\(capability))")
+            }
+            let most = try building(.processors) { () throws(SystemError) in try hypervisor.value(of: .maxVCPUs) }
+            // 0 where the kernel does not say; it had 4 then.
+            guard configuration.mostProcessors <= max(4, Int(most)) else {
+                throw MachineError(
+                    .processors,
+                    "\(configuration.mostProcessors) processors are more than this host's KVM allows: \(most)")
+            }
+        }
+
+        static func makeVM(_ hypervisor: borrowing Hypervisor) throws(MachineError) -> VirtualMachine {
+            try building(.machine) { () throws(SystemError) in
+                let vm = try hypervisor.makeMachine()
+                try vm.setTSSAddress(AddressMap.taskState)
+                try vm.makeInterruptControllers()
+                try vm.makePIT(speaker: true)
+                return vm
+            }
+        }
+
+        /// - Parameter logsWrites: whether it is known which pages are written.
+        static func makeMemory(
+            _ regions: [GuestRegion.Plan], spare: Int, _ vm: borrowing VirtualMachine, logsWrites: Bool
+        ) throws(MachineError) -> GuestMemory {
+            let memory: GuestMemory
+            do throws(GuestMemoryError) { memory = try GuestMemory(regions, spare: spare) } catch {
+                throw MachineError(.memory, error)
+            }
+            if logsWrites { memory.startDirtyTracking() }
+            for index in 0..<memory.regionCount {
+                do throws(SystemError) {
+                    try memory.withRegion(index) { (region: borrowing GuestRegion) throws(SystemError) in
+                        try show(region, UInt32(index), vm, logsWrites: logsWrites)
+                    }
+                } catch { throw MachineError(.memory, error) }
+            }
+            return memory
+        }
+
+        /// Shows a region to the guest.
+        static func show(
+            _ region: borrowing GuestRegion, _ slot: UInt32, _ vm: borrowing VirtualMachine, logsWrites: Bool
+        ) throws(SystemError) {
+            try vm.setMemory(
+                slot: slot, at: region.start.rawValue,
+                UnsafeMutableRawBufferPointer(start: region.hostAddress, count: Int(region.size)),
+                flags: logsWrites ? .logDirtyPages : [])
+        }
+
+        /// Refuses a host on which a kernel would not finish booting.
+        static func checkRingZero(_ vcpu: inout VCPU, _ memory: GuestMemory) throws(MachineError) {
+            let measured: RingZero
+            do throws(SystemError) {
+                measured = try memory.withRegion(0) { (region: borrowing GuestRegion) throws(SystemError) in
+                    try vcpu.measureRingZero(
+                        in: UnsafeMutableRawBufferPointer(start: region.hostAddress, count: RingZero.memoryNeeded))
+                }
+            } catch { throw MachineError(.machine, error) }
+            guard measured.isReal else { throw MachineError(.machine, .emulated(measured)) }
+        }
+    }
+#endif

@@ -1,0 +1,160 @@
+import Virtio
+
+extension MachineConfiguration {
+    private static let version: UInt32 = 0x4d43_0001
+    /// More than any machine has.
+    private static let mostDevices = AddressMap.mostDevices
+
+    /// All of it but what a restore says anew: whether dirty pages are logged.
+    func encoded() -> [UInt8] {
+        var encoder = StateEncoder(version: Self.version)
+        encoder.write(kernel)
+        encoder.write(bootProtocol.rawValue)
+        encoder.write(initialRAMDisk)
+        encoder.write(commandLine)
+        encoder.write(UInt32(processors))
+        encoder.write(memory)
+        encoder.write(maximumProcessors.map { UInt32($0) })
+        encoder.write(maximumMemory)
+        encoder.write(UInt32(spareDevices))
+        encoder.write(disks) { $1.encode(&$0) }
+        encoder.write(networks) { $1.encode(&$0) }
+        encoder.write(vsock != nil)
+        if let vsock {
+            encoder.write(vsock.cid)
+            encoder.write(vsock.path)
+        }
+        encoder.write(sharedDirectories) { encoder, share in
+            encoder.write(share.path)
+            encoder.write(share.tag)
+            encoder.write(share.isReadOnly)
+        }
+        encoder.write(hasEntropy)
+        entropyLimit.encode(&encoder)
+        encoder.write(balloon != nil)
+        balloon?.encode(&encoder)
+        encoder.write(hasKeyboard)
+        encoder.write(acceptsEmulation)
+        return encoder.bytes
+    }
+
+    init(decoding bytes: [UInt8]) throws(StateError) {
+        var decoder = try StateDecoder(bytes, version: Self.version)
+        self.init(kernel: try decoder.readText())
+        let name = try decoder.readText()
+        guard let known = BootProtocol(rawValue: name) else { throw .malformed("the boot protocol \(name)") }
+        bootProtocol = known
+        initialRAMDisk = try decoder.readOptionalText()
+        commandLine = try decoder.readText()
+        processors = Int(try decoder.read() as UInt32)
+        memory = try decoder.read()
+        maximumProcessors = (try decoder.readOptional() as UInt32?).map { Int($0) }
+        maximumMemory = try decoder.readOptional()
+        spareDevices = Int(try decoder.read() as UInt32)
+        disks = try decoder.readList(limit: Self.mostDevices) { (decoder) throws(StateError) in try Disk(&decoder) }
+        networks = try decoder.readList(limit: Self.mostDevices) { (decoder) throws(StateError) in
+            try NetworkCard(&decoder)
+        }
+        if try decoder.readFlag() { vsock = VsockPort(cid: try decoder.read(), path: try decoder.readText()) }
+        sharedDirectories = try decoder.readList(limit: Self.mostDevices) { (decoder) throws(StateError) in
+            SharedDirectory(
+                path: try decoder.readText(), tag: try decoder.readText(), isReadOnly: try decoder.readFlag())
+        }
+        hasEntropy = try decoder.readFlag()
+        entropyLimit = try RateLimiter(&decoder)
+        if try decoder.readFlag() { balloon = try BalloonChoice(&decoder) }
+        hasKeyboard = try decoder.readFlag()
+        acceptsEmulation = try decoder.readFlag()
+        try decoder.finish()
+    }
+}
+
+extension MachineConfiguration.Disk {
+    func encode(_ encoder: inout StateEncoder) {
+        encoder.write(path)
+        encoder.write(isReadOnly)
+        encoder.write(UInt16(queues))
+        limit.encode(&encoder)
+        let number: UInt8 =
+            switch engine {
+            case .automatic: 0
+            case .synchronous: 1
+            case .ioUring: 2
+            }
+        encoder.write(number)
+        encoder.write(id)
+    }
+
+    init(_ decoder: inout StateDecoder) throws(StateError) {
+        self.init(
+            path: try decoder.readText(), isReadOnly: try decoder.readFlag(),
+            queues: Int(try decoder.read() as UInt16), limit: try RateLimiter(&decoder))
+        let number: UInt8 = try decoder.read()
+        guard number < 3 else { throw .malformed("a disk's engine of number \(number)") }
+        engine = [.automatic, .synchronous, .ioUring][Int(number)]
+        id = try decoder.readText()
+    }
+}
+
+extension MachineConfiguration.NetworkCard {
+    func encode(_ encoder: inout StateEncoder) {
+        encoder.write(tap)
+        encoder.write(address ?? [])
+        encoder.write(UInt16(queues))
+        receiveLimit.encode(&encoder)
+        transmitLimit.encode(&encoder)
+        encoder.write(mtu)
+        encoder.write(id)
+    }
+
+    init(_ decoder: inout StateDecoder) throws(StateError) {
+        self.init(tap: try decoder.readText())
+        let bytes = try decoder.readBlock()
+        address = bytes.isEmpty ? nil : bytes
+        queues = Int(try decoder.read() as UInt16)
+        receiveLimit = try RateLimiter(&decoder)
+        transmitLimit = try RateLimiter(&decoder)
+        mtu = try decoder.readOptional()
+        id = try decoder.readText()
+    }
+}
+
+extension MachineConfiguration.BalloonChoice {
+    fileprivate func encode(_ encoder: inout StateEncoder) {
+        encoder.write(target)
+        encoder.write(deflatesOnOOM)
+        encoder.write(reportsFreePages)
+        encoder.write(hintsFreePages)
+        encoder.write(statisticsInterval)
+    }
+
+    fileprivate init(_ decoder: inout StateDecoder) throws(StateError) {
+        self.init(
+            target: try decoder.read(), deflatesOnOOM: try decoder.readFlag(),
+            reportsFreePages: try decoder.readFlag())
+        hintsFreePages = try decoder.readFlag()
+        statisticsInterval = try decoder.read()
+    }
+}
+
+/// Limits begin anew: full buckets, and what is extra once.
+extension RateLimiter {
+    fileprivate func encode(_ encoder: inout StateEncoder) {
+        for bucket in [bandwidth, operations] {
+            encoder.write(bucket != nil)
+            guard let bucket else { continue }
+            encoder.write(bucket.size)
+            encoder.write(bucket.refillTime)
+            encoder.write(bucket.oneTimeBurst)
+        }
+    }
+
+    fileprivate init(_ decoder: inout StateDecoder) throws(StateError) {
+        func bucket() throws(StateError) -> TokenBucket? {
+            guard try decoder.readFlag() else { return nil }
+            return TokenBucket(
+                size: try decoder.read(), refillTime: try decoder.read(), oneTimeBurst: try decoder.read())
+        }
+        self.init(bandwidth: try bucket(), operations: try bucket())
+    }
+}

@@ -1,0 +1,192 @@
+#if arch(x86_64)
+    import GuestMemory
+    import KVM
+    import Linux
+    import Virtio
+
+    /// Where a restored machine has its memory from.
+    public enum SnapshotMemory: Hashable, Sendable {
+        /// The file that was saved, which has to stay as it is: the guest reads it, together with all others that were
+        /// restored from it, and what it writes is its own.
+        case file(String)
+        /// A process behind a Unix socket that answers page faults, in Firecracker's protocol: it gets the memory's pieces
+        /// as JSON, and the `userfaultfd(2)` with them.
+        case handler(String)
+    }
+
+    extension Machine {
+        /// Makes a machine that goes on where another was saved. It is paused: after ``start(preparing:)`` it waits for
+        /// ``resume()``. Its guest is told that it was restored (its generation id has changed), and that all its vsock
+        /// connections are gone.
+        ///
+        /// - Parameters:
+        ///   - snapshot: the state.
+        ///   - source: the memory.
+        ///   - console: what the serial port leads to.
+        ///   - more: devices beyond the configuration's, as many and of the same kinds as it was made with.
+        ///   - advancesClock: whether the guest's clock goes on by the time since the save; otherwise it goes on from there.
+        /// - Throws: ``MachineError`` with ``MachineError/Reason/snapshot(_:)`` for what does not fit the host, the memory or
+        ///   the devices, and what the host refuses; nothing is left behind then.
+        public convenience init(
+            restoring snapshot: Snapshot, memory source: SnapshotMemory, console: consuming SerialEnds = SerialEnds(),
+            devices more: [any Device] = [], advancesClock: Bool = false
+        ) throws(MachineError) {
+            var times = SetupTimes(begin: monotonicNanoseconds())
+            let configuration = snapshot.configuration
+            try configuration.validate()
+            let expected = snapshot.transports.count - snapshot.added.count
+            guard configuration.deviceCount + more.count == expected else {
+                throw MachineError(
+                    SnapshotError.malformed("\(configuration.deviceCount + more.count) devices instead of \(expected)"))
+            }
+
+            let hypervisor = try building(.machine) { () throws(SystemError) in try Hypervisor() }
+            try Self.check(hypervisor, configuration)
+            try Self.checkProcessor(hypervisor, snapshot)
+            let vm = try Self.makeVM(hypervisor)
+            let (memory, handler) = try Self.restoredMemory(snapshot, source, vm)
+            times.host = monotonicNanoseconds()
+
+            var parts = try Parts(configuration, more, console, vm: vm, memory: memory)
+            for device in snapshot.added { try parts.add(device, vm: vm, memory: memory) }
+            times.devices = monotonicNanoseconds()
+
+            let setup = try building(.machine) { () throws(SystemError) in
+                try ProcessorSetup(configuration.processors, maximum: configuration.mostProcessors, hypervisor)
+            }
+            var growth = parts.growth(configuration, setup, AddressMap(memory: configuration.memory))
+            growth.takeUp(
+                processors: snapshot.processors.count, memory: snapshot.legacy.hotplug.memory, devices: snapshot.added)
+            var processors: [Processor] = []
+            do throws(SystemError) {
+                for (id, state) in snapshot.processors.enumerated() {
+                    let vcpu = try vm.makeVCPU(UInt32(id))
+                    try state.restore(to: vcpu)
+                    processors.append(growth.processor(vcpu, parts.lifecycle, cpuid: state.cpuid))
+                }
+                try snapshot.chips.restore(to: vm, advancesClock: advancesClock)
+            } catch { throw MachineError(.processors, error) }
+            times.images = monotonicNanoseconds()
+
+            parts.gate.close()
+            try parts.takeUp(snapshot, memory)
+            times.end = monotonicNanoseconds()
+            self.init(configuration, times, vm: vm, memory: memory, parts, processors, growth)
+            self.handler = handler
+            control.withLock { $0 = true }
+        }
+
+        private static func checkProcessor(
+            _ hypervisor: borrowing Hypervisor, _ snapshot: Snapshot
+        ) throws(MachineError) {
+            let host = try building(.processors) { () throws(SystemError) in try hypervisor.supportedCPUID() }
+            for processor in snapshot.processors {
+                let missing = ProcessorBaseline.missing(processor.cpuid, host)
+                guard missing.isEmpty else { throw MachineError(SnapshotError.otherProcessor(missing)) }
+            }
+        }
+
+        private static func restoredMemory(
+            _ snapshot: Snapshot, _ source: SnapshotMemory, _ vm: borrowing VirtualMachine
+        ) throws(MachineError) -> (GuestMemory, FaultHandler?) {
+            let pieces = snapshot.legacy.hotplug.memory.count
+            let spare = snapshot.configuration.memorySlots - pieces
+            func make(_ regions: [GuestRegion.Plan]) throws(MachineError) -> GuestMemory {
+                try makeMemory(regions, spare: spare, vm, logsWrites: snapshot.configuration.tracksDirtyPages)
+            }
+            let memory: GuestMemory
+            var handler: FaultHandler?
+            switch source {
+            case .file(let path):
+                let file = try openMemory(path, snapshot.memorySize)
+                var offset: UInt64 = 0
+                memory = try make(
+                    snapshot.regions.map { region in
+                        defer { offset += region.size }
+                        return GuestRegion.Plan(
+                            start: GuestAddress(region.start), size: region.size,
+                            backing: .file(descriptor: file.rawValue, offset: offset, isPrivate: true))
+                    })
+            case .handler(let path):
+                memory = try make(
+                    snapshot.regions.map { .init(start: GuestAddress($0.start), size: $0.size) })
+                do throws(SystemError) { handler = try FaultHandler(of: memory, at: path) } catch {
+                    throw MachineError(.memory, error)
+                }
+            }
+            let mark: [UInt8]
+            do throws(GuestMemoryError) { mark = try GenerationID.mark(of: memory) } catch {
+                throw MachineError(.memory, error)
+            }
+            guard mark == snapshot.mark else {
+                throw MachineError(SnapshotError.memory("it was not saved together with this state"))
+            }
+            return (memory, handler)
+        }
+
+        private static func openMemory(_ path: String, _ size: UInt64) throws(MachineError) -> Descriptor {
+            func named<Value: ~Copyable>(_ body: () throws(SystemError) -> Value) throws(MachineError) -> Value {
+                do throws(SystemError) { return try body() } catch {
+                    throw MachineError(.snapshot, error.during("the snapshot's memory"))
+                }
+            }
+            let file = try named { () throws(SystemError) in try Descriptor.open(path, .readOnly) }
+            let status = try named { () throws(SystemError) in try file.status() }
+            guard status.isRegularFile, status.size == Int64(size) else {
+                throw MachineError(
+                    SnapshotError.memory("\(quoted(path)) has \(status.size) bytes instead of \(size)"))
+            }
+            return file
+        }
+    }
+
+    extension Machine.Parts {
+        /// A device that had come while the saved machine ran, in its place.
+        mutating func add(
+            _ device: Growth.AddedDevice, vm: borrowing VirtualMachine, memory: GuestMemory
+        ) throws(MachineError) {
+            let made: any Device
+            switch device {
+            case .disk(let disk): made = try DeviceAssembly.make(disk)
+            case .network(let card): made = try DeviceAssembly.make(card)
+            case .other: preconditionFailure("none is saved")
+            }
+            do throws(SystemError) { try assembly.fill(made, vm: vm, memory: memory, loop: loop) } catch {
+                throw MachineError(.machine, error)
+            }
+        }
+
+        /// Gives the devices their state, and tells the guest what has changed. The chips have theirs: interrupts that were
+        /// on their way are raised again.
+        func takeUp(_ snapshot: Snapshot, _ memory: GuestMemory) throws(MachineError) {
+            assembly.serial.state = snapshot.legacy.serial
+            assembly.keyboard.state = snapshot.legacy.keyboard
+            assembly.hotplug.state = snapshot.legacy.hotplug
+            for (index, (transport, state)) in zip(assembly.transports, snapshot.transports).enumerated() {
+                do throws(StateError) { try transport.restore(state) } catch {
+                    throw MachineError(SnapshotError.device("\(index) (\(transport.device.type.name))", error))
+                }
+                transport.pause()
+            }
+            do throws(GuestMemoryError) { try GenerationID.renew(in: memory) } catch {
+                throw MachineError(.memory, error)
+            }
+            assembly.hotplug.notifyGeneration()
+        }
+    }
+
+    extension Virtio.DeviceType {
+        fileprivate var name: String {
+            switch self {
+            case .network: "network card"
+            case .block: "disk"
+            case .console: "console"
+            case .entropy: "entropy"
+            case .balloon: "balloon"
+            case .vsock: "vsock"
+            case .fileSystem: "shared directory"
+            default: "type \(rawValue)"
+            }
+        }
+    }
+#endif

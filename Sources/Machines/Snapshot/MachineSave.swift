@@ -1,0 +1,138 @@
+#if arch(x86_64)
+    import Glibc
+    import GuestMemory
+    import KVM
+    import Linux
+    import Virtio
+
+    /// Where a machine is saved: its state, and its memory as it is.
+    public struct SnapshotFiles: Hashable, Sendable {
+        public var state: String
+        public var memory: String
+
+        public init(state: String, memory: String) {
+            self.state = state
+            self.memory = memory
+        }
+    }
+
+    /// How much of the memory is saved.
+    public enum SnapshotKind: Hashable, Sendable {
+        case full
+        /// The pages that were written since the last save, or since the machine began. Where the memory's file is there
+        /// and has the right size, a copy of it with those pages takes its place; otherwise the file has holes.
+        ///
+        /// Without ``MachineConfiguration/tracksDirtyPages`` it is all pages that were written since the machine began.
+        case diff
+    }
+
+    extension Machine {
+        /// Saves a paused machine. It stays paused, and may go on. Its disks and shared directories are not part of it: they
+        /// have to be kept as they are now, by whoever saves.
+        ///
+        /// The files are new ones that take their places when both are whole; what fails before leaves the old ones. State
+        /// and memory of two saves, as a crash of the host between the two may leave them, are refused by a restore.
+        ///
+        /// - Parameters:
+        ///   - kind: how much of its memory.
+        ///   - files: where to.
+        ///   - changed: its configuration as it is now, where disks or limits have changed.
+        ///   - note: bytes for who restores it; ``Snapshot/note``.
+        /// - Throws: ``MachineError`` for a machine that is not paused, that has a device that can't be made again, and what
+        ///   the host refuses.
+        public func save(
+            _ kind: SnapshotKind = .full, to files: SnapshotFiles, configuration changed: MachineConfiguration? = nil,
+            note: [UInt8] = []
+        ) throws(MachineError) {
+            try growth.withLock { (growth) throws(MachineError) in
+                try control.withLock { (isPaused) throws(MachineError) in
+                    guard isPaused, !lifecycle.isOver else {
+                        throw MachineError(.snapshot, "only a machine that is paused can be saved")
+                    }
+                    guard !growth.added.contains(.other) else {
+                        throw MachineError(
+                            .snapshot,
+                            "a device came while the machine ran that nobody could make again: it can't be saved")
+                    }
+                    guard files.state != files.memory else {
+                        throw MachineError(.snapshot, "state and memory can't be one file: \(quoted(files.state))")
+                    }
+                    try write(kind, files) { (mark) throws(SystemError) in
+                        try state(changed ?? configuration, growth, mark, note)
+                    }
+                }
+            }
+        }
+
+        private func write(
+            _ kind: SnapshotKind, _ files: SnapshotFiles, _ state: ([UInt8]) throws(SystemError) -> Snapshot
+        ) throws(MachineError) {
+            let memoryFile = try building(.memory) { () throws(SystemError) in try ReplacementFile(files.memory) }
+            let stateFile = try building(.snapshot) { () throws(SystemError) in try ReplacementFile(files.state) }
+            let mark: [UInt8]
+            do throws(GuestMemoryError) { mark = try GenerationID.mark(memory) } catch {
+                throw MachineError(.memory, error)
+            }
+            let snapshot = try building(.machine) { () throws(SystemError) in try state(mark) }
+            try unsavedPages.withLock { (pages) throws(MachineError) in
+                try building(.memory) { () throws(SystemError) in try write(kind, &pages, memoryFile) }
+                try building(.snapshot) { () throws(SystemError) in
+                    try snapshot.encoded().withUnsafeBufferPointer { (bytes) throws(SystemError) in
+                        try stateFile.write(UnsafeRawBufferPointer(bytes), at: 0)
+                    }
+                    try stateFile.sync()
+                }
+                try building(.memory) { () throws(SystemError) in try memoryFile.commit() }
+                try building(.snapshot) { () throws(SystemError) in try stateFile.commit() }
+                for index in pages.indices { pages[index] = PageBitmap(pages: pages[index].count) }
+            }
+        }
+
+        /// - Parameter pages: those that are in no save yet; what the logs have is added.
+        private func write(
+            _ kind: SnapshotKind, _ pages: inout [PageBitmap], _ file: ReplacementFile
+        ) throws(SystemError) {
+            if configuration.tracksDirtyPages { try WrittenPages.collect(into: &pages, memory, vm) }
+            let image = MemoryImage(memory, to: file)
+            switch kind {
+            case .full: try image.writeAll()
+            case .diff:
+                try beginDiff(file)
+                try image.write(configuration.tracksDirtyPages ? pages : WrittenPages.own(of: memory))
+            }
+            try file.sync()
+        }
+
+        private func beginDiff(_ file: ReplacementFile) throws(SystemError) {
+            guard let old = try? Descriptor.open(file.path, .readOnly),
+                try old.status().size == Int64(memory.size)
+            else { return try file.setSize(memory.size) }
+            try file.copy(from: old, size: memory.size)
+        }
+
+        private func state(
+            _ configuration: MachineConfiguration, _ growth: Growth, _ mark: [UInt8], _ note: [UInt8]
+        ) throws(SystemError) -> Snapshot {
+            // Devices first: what they do at their end may be an interrupt, which the chips then have.
+            let devices = transports.map { $0.save() }
+            let indices = try Hypervisor().savedMSRs()
+            var states: [ProcessorState] = []
+            for processor in processors {
+                let state = try processor.withVCPU { (vcpu) throws(SystemError) in
+                    try ProcessorState(of: vcpu, processor.cpuid, msrs: indices)
+                }
+                // Its thread has it where the machine has just ended.
+                guard let state else { throw SystemError("save the processors", .noSuchProcess) }
+                states.append(state)
+            }
+            let regions = (0..<memory.regionCount).map { index in
+                memory.withRegion(index) { HotplugController.Piece(start: $0.start.rawValue, size: $0.size) }
+            }
+            return Snapshot(
+                configuration, note: note, mark: mark, regions: regions, chips: try ChipState(of: vm),
+                processors: states,
+                legacy: LegacyDeviceState(serial: serial.state, keyboard: keyboard.state, hotplug: hotplug.state),
+                added: growth.added, transports: devices)
+        }
+    }
+#endif

@@ -1,0 +1,193 @@
+#if arch(x86_64)
+    import Glibc
+    import Linux
+    import OCI
+    import TestSupport
+    import Testing
+
+    @testable import bulkhead_vm
+
+    // In the suite of machines, so that they boot one after the other.
+    extension MachineTests {
+        /// Debian's kernel, saved under load by the API and restored in other processes.
+        @Suite(.needs(.testVM), .serialized) struct DebianSnapshotTests {
+            private let scratch = Scratch()
+
+            /// A guest and the process that it runs in.
+            private final class Guest {
+                let shell: GuestShell
+                let api: APIClient
+
+                init(in folder: String) throws {
+                    shell = try GuestShell()
+                    api = try APIClient(terminal: shell.terminal.program.rawValue, in: folder)
+                }
+
+                func pause() throws { #expect(try api("PATCH", "/vm", #"{"state": "Paused"}"#) == .done) }
+                func resume() throws { #expect(try api("PATCH", "/vm", #"{"state": "Resumed"}"#) == .done) }
+
+                func save(_ kind: String, _ state: String, _ memory: String) throws -> APIClient.Answer {
+                    try api(
+                        "PUT", "/snapshot/create",
+                        #"{"snapshot_type": "\#(kind)", "snapshot_path": "\#(state)", "mem_file_path": "\#(memory)"}"#)
+                }
+
+                func load(_ state: String, _ memory: String, _ more: String) throws -> APIClient.Answer {
+                    let backend = #"{"backend_type": "File", "backend_path": "\#(memory)"}"#
+                    return try api(
+                        "PUT", "/snapshot/load",
+                        #"{"snapshot_path": "\#(state)", "mem_backend": \#(backend), "resume_vm": true\#(more)}"#)
+                }
+
+                func kill() throws {
+                    api.monitor.signal(SIGKILL)
+                    #expect(try api.monitor.finish().status == 128 + SIGKILL)
+                }
+            }
+
+            @Test func aGuestUnderLoadIsSavedAndGoesOnElsewhere() throws {
+                let (kernel, files) = (try #require(debianKernel), try #require(demoFiles))
+                let root = scratch.path
+                let path = "PATH=$PATH:/usr/sbin:/sbin"
+                // Each process has files of the same names in a folder of its own.
+                try #require(
+                    system(
+                        """
+                        \(path); cd \(root) && mkdir first second third small && cp \(files)/disk.img first/disk &&
+                        ip tuntap add name bhsnap mode tap vnet_hdr && ip address add 10.111.0.1/30 dev bhsnap &&
+                        ip link set bhsnap up && ip tuntap add name bhsnap2 mode tap vnet_hdr &&
+                        mount -t tmpfs -o size=16m small small
+                        """) == 0)
+                defer {
+                    system(
+                        """
+                        \(path); ip link delete bhsnap; ip link delete bhsnap2; cd \(root)
+                        umount small; rm -rf first second third small
+                        """)
+                }
+                let first = try Guest(in: "\(root)/first")
+                try boot(first, kernel.elf, files)
+
+                // Files that come and go, packets, and a connection that stays.
+                let listener = try UnixSocket.listen(at: "\(root)/first/vsock_1234")
+                _ = try first.shell(
+                    """
+                    mkdir /tmp; mount -t ext4 /dev/vda /mnt; (while sleep 0.1; do head -c 40000 /dev/urandom >/mnt/new; \
+                    mv /mnt/new /mnt/file; sync; date >>/tmp/rounds; done) & \
+                    (while ping -c 1 -W 9 10.111.0.1 >/dev/null; do date >>/tmp/pings; sleep 0.1; done) & \
+                    (vsock 1234 hello; echo over) >/tmp/vsock 2>&1 & true
+                    """)
+                try listener.waitReadable()
+                let connection = try UnixSocket.accept(on: listener)
+                #expect(try connection.next() == Array("hello".utf8))
+                let clock = try #require(Int(try first.shell("date +%s"))) - time(nil)
+                #expect(
+                    try first.save("Full", "../state", "../memory").fault
+                        == "Create snapshot error: Cannot save the microVM state: Operation not allowed: save/restore "
+                        + "unavailable while running")
+
+                try first.pause()
+                #expect(try first.save("Full", "../state", "../memory") == .done)
+                #expect(
+                    system("cp \(root)/first/disk \(root)/second/disk && cp \(root)/first/disk \(root)/third/disk") == 0
+                )
+                let savedAt = time(nil)
+                // No room: the old snapshot stays as it was, and the guest goes on.
+                #expect(system("cd \(root) && cp state small/state && cp state before") == 0)
+                let full = try first.save("Full", "../small/state", "../small/memory").fault ?? ""
+                #expect(full.hasPrefix("Create snapshot error: Cannot write memory file: "), "\(full)")
+                #expect(full.contains("ENOSPC"), "\(full)")
+                #expect(system("cd \(root) && cmp before small/state && ls small >names") == 0)
+                #expect(try readText("\(root)/names") == "state\n")
+                try first.resume()
+                #expect(try goesOn(first, "rounds"))
+
+                // What was written since, onto what was saved, is all there is; but for the mark that each save has.
+                try first.pause()
+                #expect(system("cp \(root)/memory \(root)/onto") == 0)
+                #expect(try first.save("Diff", "../state2", "../onto") == .done)
+                #expect(try first.save("Diff", "../state2", "../thin") == .done)
+                #expect(try first.save("Full", "../state2", "../whole") == .done)
+                let mark = 0xdf800
+                #expect(
+                    system(
+                        """
+                        cd \(root) && cmp -n \(mark) onto whole && cmp -i \(mark + 16) onto whole &&
+                        [ $(stat -c %b thin) -lt 100 ] && rm onto whole thin state2 before names
+                        """) == 0)
+                try first.kill()
+                #expect(system("rm -f \(root)/first/vsock*") == 0)
+
+                // Both run at once: the second with the time that it is, the third with the time that it was, and another tap.
+                let second = try Guest(in: "\(root)/second")
+                let third = try Guest(in: "\(root)/third")
+                #expect(try second.load("../state", "../memory", #", "clock_realtime": true"#) == .done)
+                let tap = #", "network_overrides": [{"iface_id": "eth0", "host_dev_name": "bhsnap2"}]"#
+                #expect(try third.load("../state", "../memory", tap) == .done)
+                #expect(try second.api("GET", "/").json()["state"] == "Running")
+                let elapsed = time(nil) - savedAt
+                for guest in [second, third] {
+                    #expect(try goesOn(guest, "rounds"))
+                    #expect(
+                        try guest.shell("until grep -q over /tmp/vsock; do sleep 0.1; done; cat /tmp/vsock").contains(
+                            "over"))
+                }
+                let drift = try [second, third].map { try #require(Int(try $0.shell("date +%s"))) - time(nil) - clock }
+                // Seconds: an emulated machine takes some between two looks.
+                #expect(abs(drift[0]) <= 3, "\(drift)")
+                #expect(drift[1] <= -elapsed + 3, "\(drift) \(elapsed)")
+                #expect(try goesOn(second, "pings"))
+                let calling = try UnixSocket.connect(to: "\(root)/second/vsock")
+                try calling.write("CONNECT 1234\n")
+                #expect(String(decoding: try calling.next(), as: UTF8.self).hasPrefix("OK "))
+
+                // Each has a generation id of its own, and was told.
+                let ids = try [second, third].map { try $0.shell("devmem 0xdf000 64; devmem 0xdf008 64") }
+                #expect(ids[0] != ids[1] && ids[0].split(separator: " ").count == 2, "\(ids)")
+                let told = try second.shell("awk '/ACPI:Ged/ { print $2 + $3 }' /proc/interrupts")
+                #expect(Int(told) ?? 0 > 0, "\(told)")
+                let numbers = try [second, third].map {
+                    try $0.shell("head -c 32 /dev/hwrng | reseed && head -c 8 /dev/urandom | od -A n -t x1")
+                }
+                #expect(numbers[0] != numbers[1] && numbers[0].count == 23, "\(numbers)")
+
+                // Power off by a guest that was restored, whose file system is whole.
+                _ = try second.shell("kill %1; sync; umount /mnt || (sleep 1; umount /mnt)")
+                try second.shell.terminal.master.write("poweroff -f\r")
+                let outcome = try second.api.monitor.finish()
+                #expect(outcome.status == 0, "\(outcome.out)\(outcome.err)")
+                let log = try scratch.file("fsck.log", [])
+                let checked = system("\(path) e2fsck -f -n \(root)/second/disk >\(log) 2>&1")
+                #expect(checked == 0, "\((try? readText(log)) ?? "")")
+                try third.kill()
+                #expect(system("cd \(root) && rm -f state memory") == 0)
+            }
+
+            /// Waits until the guest has written another line to one of its files.
+            private func goesOn(_ guest: Guest, _ name: String) throws -> Bool {
+                let lines = "$(wc -l </tmp/\(name))"
+                return try guest.shell("n=\(lines); until [ \(lines) -gt $n ]; do sleep 0.1; done; echo it does")
+                    == "it does"
+            }
+
+            private func boot(_ guest: Guest, _ kernel: String, _ files: String) throws {
+                func put(_ path: String, _ body: String) throws {
+                    #expect(try guest.api("PUT", path, body) == .done, "\(path)")
+                }
+                try put(
+                    "/boot-source",
+                    #"{"kernel_image_path": "\#(kernel)", "initrd_path": "\#(files)/initramfs.cpio", "#
+                        + #""boot_args": "console=ttyS0 quiet panic=-1 demo.shell"}"#)
+                try put(
+                    "/machine-config", #"{"vcpu_count": 2, "mem_size_mib": 128, "track_dirty_pages": true}"#)
+                try put("/drives/root", #"{"drive_id": "root", "is_root_device": true, "path_on_host": "disk"}"#)
+                try put("/network-interfaces/eth0", #"{"iface_id": "eth0", "host_dev_name": "bhsnap"}"#)
+                try put("/vsock", #"{"guest_cid": 3, "uds_path": "vsock"}"#)
+                try put("/entropy", "{}")
+                try put("/balloon", #"{"amount_mib": 0, "deflate_on_oom": true}"#)
+                try put("/actions", #"{"action_type": "InstanceStart"}"#)
+                try guest.shell.read(until: "# ")
+            }
+        }
+    }
+#endif

@@ -1,0 +1,174 @@
+#if arch(x86_64)
+    import KVM
+    import Testing
+    import Virtio
+
+    @testable import Machines
+
+    @Suite struct SnapshotFormatTests {
+        private static var file: StateFile {
+            var file = StateFile()
+            for (index, kind) in StateFile.Section.allCases.enumerated() {
+                file.sections[kind] = [UInt8](repeating: UInt8(index), count: 10 * index)
+            }
+            return file
+        }
+
+        private func refusal(_ bytes: [UInt8]) -> SnapshotError? {
+            do throws(SnapshotError) {
+                _ = try StateFile(bytes)
+                return nil
+            } catch { return error }
+        }
+
+        @Test func theChecksumIsTheOneThatOthersKnow() {
+            // The check value of CRC-64/XZ in the catalogue of CRCs.
+            #expect(CRC64.checksum(Array("123456789".utf8)) == 0x995d_c9bb_df19_39fa)
+            #expect(CRC64.checksum([]) == 0)
+        }
+
+        @Test func sectionsAreReadAsTheyWereWritten() throws {
+            #expect(try StateFile(Self.file.encoded) == Self.file)
+        }
+
+        @Test func everyFlippedBitIsNoticed() {
+            let whole = Self.file.encoded
+            for place in whole.indices {
+                for bit in 0..<8 {
+                    var bytes = whole
+                    bytes[place] ^= 1 << UInt8(bit)
+                    switch (place, refusal(bytes)) {
+                    case (..<8, .foreign?), (8..., .damaged?), (16..<24, .truncated?): break
+                    case (_, let other): Issue.record("bit \(bit) of byte \(place): \(String(describing: other))")
+                    }
+                }
+            }
+        }
+
+        @Test func everyLengthIsNoticed() {
+            let whole = Self.file.encoded
+            for count in 1..<whole.count {
+                guard case .truncated? = refusal(Array(whole.prefix(count))) else {
+                    Issue.record("\(count) bytes are taken")
+                    continue
+                }
+            }
+            #expect(refusal([]) == .foreign)
+            #expect(refusal(whole + [0]) == .damaged)
+        }
+
+        /// Changed and sealed again, as another program would have written it.
+        private func sealed(_ bytes: [UInt8]) -> [UInt8] {
+            var bytes = bytes
+            bytes.store(UInt64(bytes.count), at: 16)
+            bytes.store(CRC64.checksum(bytes.dropLast(8)), at: bytes.count - 8)
+            return bytes
+        }
+
+        @Test func othersAreNamed() {
+            #expect(refusal(Array("#!/bin/sh\nexit 0\n# and so on for a while".utf8)) == .foreign)
+            var bytes = Self.file.encoded
+            bytes.store(UInt32(2 << 16 | 1 << 8), at: 8)
+            #expect(refusal(sealed(bytes)) == .otherVersion("2.1.0"))
+            #expect(
+                "\(SnapshotError.otherVersion("2.1.0"))".hasSuffix("the format 2.1.0, and this program knows 1.0.0"))
+            bytes = Self.file.encoded
+            bytes.store(UInt32(.max), at: 12)
+            #expect(refusal(sealed(bytes)).map { "\($0)" }?.contains("malformed") == true)
+            // A name that is not known, one twice, and a length behind the end.
+            bytes = Self.file.encoded
+            bytes[24] = 0x5a
+            #expect(refusal(sealed(bytes)).map { "\($0)" }?.contains("ZONF") == true)
+            bytes = Self.file.encoded
+            bytes.replaceSubrange(40..<44, with: Array("CONF".utf8))
+            #expect(refusal(sealed(bytes)).map { "\($0)" }?.contains("twice") == true)
+            bytes = Self.file.encoded
+            bytes.store(UInt64.max, at: 32)
+            #expect(refusal(sealed(bytes)).map { "\($0)" }?.contains("behind the end") == true)
+        }
+
+        @Test func aConfigurationIsReadAsItWasWritten() throws {
+            var all = MachineConfiguration(kernel: "/boot/vmlinux")
+            all.bootProtocol = .pvh
+            all.initialRAMDisk = "initrd"
+            all.commandLine = "console=ttyS0 \u{e4}"
+            (all.processors, all.maximumProcessors) = (2, 8)
+            (all.memory, all.maximumMemory) = (256 << 20, 1 << 30)
+            all.spareDevices = 3
+            var limit = RateLimiter(bandwidth: TokenBucket(size: 1, refillTime: 2, oneTimeBurst: 3))
+            var disk = MachineConfiguration.Disk(path: "disk", isReadOnly: true, queues: 4, limit: limit)
+            (disk.id, disk.engine) = ("root", .ioUring)
+            all.disks = [disk, .init(path: "other")]
+            limit.operations = TokenBucket(size: 4, refillTime: 5)
+            var card = MachineConfiguration.NetworkCard(tap: "tap0", address: [2, 0, 0, 0, 0, 1], queues: 2)
+            (card.id, card.mtu, card.receiveLimit, card.transmitLimit) = ("eth0", 1400, limit, RateLimiter())
+            all.networks = [card, .init(tap: "tap1")]
+            all.vsock = .init(cid: 7, path: "vsock")
+            all.sharedDirectories = [.init(path: "/srv", tag: "files", isReadOnly: true)]
+            (all.hasEntropy, all.entropyLimit) = (false, limit)
+            var balloon = MachineConfiguration.BalloonChoice(
+                target: 1 << 20, deflatesOnOOM: false, reportsFreePages: false)
+            (balloon.hintsFreePages, balloon.statisticsInterval) = (true, 9)
+            all.balloon = balloon
+            (all.hasKeyboard, all.acceptsEmulation) = (true, true)
+            #expect(try MachineConfiguration(decoding: all.encoded()) == all)
+            let plain = MachineConfiguration(kernel: "k")
+            #expect(try MachineConfiguration(decoding: plain.encoded()) == plain)
+            for count in 0..<all.encoded().count {
+                #expect(throws: StateError.self) {
+                    try MachineConfiguration(decoding: Array(all.encoded().prefix(count)))
+                }
+            }
+        }
+
+        @Test func oldDevicesAreReadAsTheyWereWritten() throws {
+            var serial = SerialPort.State()
+            (serial.received, serial.interruptEnable, serial.isFIFOEnabled, serial.lineControl) = ([1, 2], 3, true, 4)
+            (serial.modemControl, serial.scratch, serial.divisor, serial.isTransmitPending) = (5, 6, 7, true)
+            serial.isHigh = true
+            var keyboard = Keyboard.State()
+            (keyboard.waiting, keyboard.commandByte, keyboard.controllerCommand) = ([0xfa], 9, 0x60)
+            keyboard.keyboardCommand = 0xed
+            var hotplug = HotplugController.State()
+            (hotplug.events, hotplug.processors, hotplug.newProcessors) = (1, 3, 2)
+            (hotplug.memory, hotplug.newMemory, hotplug.devices) = ([.init(start: 1 << 32, size: 1 << 27)], 1, 5)
+            let state = LegacyDeviceState(serial: serial, keyboard: keyboard, hotplug: hotplug)
+            #expect(try LegacyDeviceState(decoding: state.encoded()) == state)
+            // What the host has not taken stays with the one that was saved, and who waited for room has it.
+            serial.output = [UInt8](repeating: 0x61, count: SerialPort.outputSize)
+            serial.isTransmitPending = false
+            let full = LegacyDeviceState(serial: serial, keyboard: keyboard, hotplug: hotplug)
+            #expect(try LegacyDeviceState(decoding: full.encoded()) == state)
+            serial.received = [UInt8](repeating: 0, count: 17)
+            let wrong = LegacyDeviceState(serial: serial, keyboard: keyboard, hotplug: hotplug)
+            #expect(throws: StateError.self) { try LegacyDeviceState(decoding: wrong.encoded()) }
+        }
+
+        @Test func whatAProcessorLacksIsNamed() {
+            func vendor(_ text: String) -> CPUIDEntry {
+                let bytes = Array(text.utf8)
+                return CPUIDEntry(
+                    function: 0, eax: 0x1f, ebx: bytes.load(UInt32.self, at: 0), ecx: bytes.load(UInt32.self, at: 8),
+                    edx: bytes.load(UInt32.self, at: 4))
+            }
+            let amd = vendor("AuthenticAMD")
+            func leaf(_ function: UInt32, _ index: UInt32 = 0, ebx: UInt32 = 0, ecx: UInt32 = 0) -> CPUIDEntry {
+                CPUIDEntry(
+                    function: function, index: index, flags: function == 7 ? .indexMatters : [], ebx: ebx, ecx: ecx)
+            }
+            let saved = [amd, leaf(1, ecx: 1 << 28 | 1 << 31 | 1 << 24), leaf(7, ebx: 1 << 5 | 1 << 6), leaf(7, 1)]
+            #expect(ProcessorBaseline.missing(saved, saved).isEmpty)
+            // More is no harm; the bits that the monitor sets are not the processor's.
+            #expect(ProcessorBaseline.missing(saved, [amd, leaf(1, ecx: 1 << 28), leaf(7, ebx: .max)]).isEmpty)
+            #expect(
+                ProcessorBaseline.missing(saved, [amd, leaf(1), leaf(7, ebx: 1 << 5)])
+                    == ["avx (leaf 0x1 ECX bit 28)", "leaf 0x7.0 EBX bit 6"])
+            #expect(
+                ProcessorBaseline.missing(saved, [amd, leaf(1, ecx: 1 << 28)])
+                    == ["avx2 (leaf 0x7.0 EBX bit 5)", "leaf 0x7.0 EBX bit 6"])
+            #expect(
+                ProcessorBaseline.missing(saved, [vendor("GenuineIntel")])
+                    == ["a processor of AuthenticAMD, and this one is of GenuineIntel"])
+        }
+    }
+#endif

@@ -1,0 +1,350 @@
+#if arch(x86_64)
+    import Glibc
+    import GuestMemory
+    import Linux
+    import OCI
+    import TestSupport
+    import Testing
+    import Virtio
+
+    @testable import Machines
+
+    extension MachineTests {
+        /// Machines that count, saved and restored: even a KVM of software runs them.
+        @Suite(.serialized) struct SnapshotTests {
+            private let scratch = Scratch()
+
+            private func machine(_ change: (inout MachineConfiguration) -> Void = { _ in }) throws -> Machine {
+                var configuration = MachineConfiguration(
+                    kernel: try scratch.file("kernel", TestELF(code: CountingGuest.code).bytes))
+                configuration.memory = 32 << 20
+                configuration.acceptsEmulation = true
+                change(&configuration)
+                return try Machine(configuration)
+            }
+
+            private func files(_ name: String) throws -> SnapshotFiles {
+                SnapshotFiles(
+                    state: try scratch.file("\(name).state", []), memory: try scratch.file("\(name).memory", []))
+            }
+
+            private func restore(_ files: SnapshotFiles, tracks: Bool = false) throws -> Machine {
+                var snapshot = try Snapshot(readingFrom: files.state)
+                snapshot.configuration.tracksDirtyPages = tracks
+                return try Machine(restoring: snapshot, memory: .file(files.memory))
+            }
+
+            @Test func aGuestGoesOnWhereItWasSaved() throws {
+                let files = try files("one")
+                let saved = try machine { $0.processors = 2 }
+                try saved.start()
+                #expect(try CountingGuest.goesOn(saved))
+                #expect(throws: MachineError.self) { try saved.save(to: files) }
+                try saved.pause()
+                let count = try CountingGuest.count(saved)
+                try saved.save(to: files, note: Array("by hand".utf8))
+                try saved.resume()
+                #expect(try CountingGuest.goesOn(saved))
+                saved.stop()
+                _ = saved.wait()
+
+                #expect(try Snapshot(readingFrom: files.state).note == Array("by hand".utf8))
+                let machine = try restore(files)
+                #expect(machine.isPaused)
+                #expect(try CountingGuest.count(machine) == count)
+                try machine.start()
+                #expect(try CountingGuest.isStill(machine))
+                try machine.resume()
+                #expect(try CountingGuest.goesOn(machine))
+                #expect(try CountingGuest.count(machine) > count)
+                machine.stop()
+                #expect(machine.wait() == .stopped)
+                // The guest's own writes are its own.
+                let again = try restore(files)
+                #expect(try CountingGuest.count(again) == count)
+            }
+
+            /// A paused machine and its files.
+            private func saved(
+                _ name: String, _ change: (inout MachineConfiguration) -> Void = { _ in }
+            ) throws -> (machine: Machine, files: SnapshotFiles) {
+                let (machine, files) = (try machine(change), try files(name))
+                try machine.start()
+                #expect(try CountingGuest.goesOn(machine))
+                try machine.pause()
+                try machine.save(to: files)
+                return (machine, files)
+            }
+
+            private func refusal(_ files: SnapshotFiles) -> String {
+                do {
+                    _ = try restore(files)
+                    return "none"
+                } catch { return "\(error)" }
+            }
+
+            /// The file as it is, without the marks of two saves.
+            private func memory(_ path: String) throws -> [UInt8] {
+                var bytes = try readFile(path, limit: 64 << 20)
+                let mark = Int(GenerationID.saveAddress)
+                bytes.replaceSubrange(
+                    mark..<mark + GenerationID.size, with: [UInt8](repeating: 0, count: GenerationID.size))
+                return bytes
+            }
+
+            @Test func aChangedFileIsRefused() throws {
+                let (_, files) = try saved("flip")
+                let whole = try readFile(files.state)
+                func refuses(_ bytes: [UInt8]) -> Bool { (try? Snapshot(decoding: bytes)) == nil }
+                #expect(!refuses(whole))
+                // Each section is met; all bits are those of the format's own tests.
+                for place in stride(from: 0, to: whole.count, by: 97) {
+                    var bytes = whole
+                    bytes[place] ^= 1 << UInt8(place % 8)
+                    #expect(refuses(bytes), "byte \(place)")
+                }
+                for count in stride(from: 0, to: whole.count, by: 211) { #expect(refuses(Array(whole.prefix(count)))) }
+                // Whole sections that end early, sealed as if they were right.
+                let file = try StateFile(whole)
+                for kind in StateFile.Section.allCases where kind != .note {
+                    let content = try file.section(kind)
+                    for count in Set([0, 4, content.count / 2, content.count - 1]) where count < content.count {
+                        var cut = file
+                        cut.sections[kind] = Array(content.prefix(count))
+                        #expect(refuses(cut.encoded), "\(kind) of \(count)")
+                    }
+                    var without = file
+                    without.sections[kind] = nil
+                    #expect(refuses(without.encoded), "\(kind)")
+                }
+            }
+
+            @Test func memoryThatIsNotTheStatesIsRefused() throws {
+                let (machine, one) = try saved("a")
+                let two = try files("b")
+                try machine.save(to: two)
+                let mixed = SnapshotFiles(state: one.state, memory: two.memory)
+                #expect(refusal(mixed).contains("it was not saved together with this state"))
+                #expect(refusal(.init(state: one.state, memory: "/nowhere/memory")).contains("ENOENT"))
+                try #require(truncate(two.memory, 16 << 20) == 0)
+                #expect(refusal(two).contains("has 16777216 bytes instead of 33554432"))
+                #expect(refusal(.init(state: one.memory, memory: one.memory)).contains("no snapshot of a machine"))
+                #expect(refusal(.init(state: "/nowhere/state", memory: one.memory)).contains("ENOENT"))
+                #expect(refusal(one) == "none")
+            }
+
+            @Test func disksThatAreNotTheSameAreRefused() throws {
+                let disk = try scratch.hole("disk", size: 1 << 20)
+                let (machine, files) = try saved("d") { $0.disks = [.init(path: disk)] }
+                machine.stop()
+                _ = machine.wait()
+                #expect(refusal(files) == "none")
+                try #require(truncate(disk, 2 << 20) == 0)
+                #expect(refusal(files).contains("device 0 (disk)"), "\(refusal(files))")
+                var snapshot = try Snapshot(readingFrom: files.state)
+                snapshot.configuration.disks[0].path = "\(scratch.path)/none"
+                #expect(throws: MachineError.self) { try Machine(restoring: snapshot, memory: .file(files.memory)) }
+                // Without its disk it is another machine.
+                snapshot.configuration.disks = []
+                #expect(throws: MachineError.self) { try Machine(restoring: snapshot, memory: .file(files.memory)) }
+            }
+
+            @Test func anotherProcessorIsRefused() throws {
+                let (_, files) = try saved("p")
+                let snapshot = try Snapshot(readingFrom: files.state)
+                // Bit 11 of the leaf's ECX is a debugging interface that KVM gives nobody.
+                var other = snapshot.processors[0]
+                let leaf = try #require(other.cpuid.firstIndex { $0.function == 1 })
+                other.cpuid[leaf].ecx |= 1 << 11
+                let changed = Snapshot(
+                    snapshot.configuration, note: [], mark: snapshot.mark, regions: snapshot.regions,
+                    chips: snapshot.chips, processors: [other], legacy: snapshot.legacy, added: [],
+                    transports: snapshot.transports)
+                let error = #expect(throws: MachineError.self) {
+                    try Machine(restoring: changed, memory: .file(files.memory))
+                }
+                #expect(error?.reason == .snapshot(.otherProcessor(["leaf 0x1 ECX bit 11"])))
+            }
+
+            @Test func whatWasWrittenSinceMakesTheRest() throws {
+                let (machine, files) = try saved("full") { $0.tracksDirtyPages = true }
+                let (onto, thin) = (try self.files("onto"), try self.files("thin"))
+                try #require(system("cp \(files.memory) \(onto.memory) && : >\(thin.memory)") == 0)
+                for _ in 0..<2 {
+                    try machine.resume()
+                    #expect(try CountingGuest.goesOn(machine))
+                    try machine.pause()
+                    // What a device writes counts, too.
+                    try machine.memory.store(UInt64.random(in: 1...(.max)), at: GuestAddress(0x100_0000))
+                    try machine.save(.diff, to: onto)
+                    try machine.save(to: files)
+                    #expect(try memory(onto.memory) == memory(files.memory))
+                }
+                #expect(try CountingGuest.count(machine) == CountingGuest.count(try restore(files)))
+                try machine.save(.diff, to: thin)
+                var status = stat()
+                try #require(stat(thin.memory, &status) == 0)
+                #expect(status.st_size == 32 << 20 && status.st_blocks <= 4 * 8, "\(status.st_blocks)")
+            }
+
+            @Test func aDiffNeedsNoLog() throws {
+                let (machine, files) = try saved("base")
+                let onto = try self.files("later")
+                try #require(system("cp \(files.memory) \(onto.memory)") == 0)
+                try machine.resume()
+                #expect(try CountingGuest.goesOn(machine))
+                try machine.pause()
+                try machine.save(.diff, to: onto)
+                try machine.save(to: files)
+                #expect(try memory(onto.memory) == memory(files.memory))
+                // A machine that was restored has written little, and all of that is in its diff.
+                let clone = try restore(files)
+                try clone.start()
+                try clone.resume()
+                #expect(try CountingGuest.goesOn(clone))
+                try clone.pause()
+                try #require(system(": >\(onto.memory)") == 0)
+                try clone.save(.diff, to: onto)
+                var status = stat()
+                try #require(stat(onto.memory, &status) == 0)
+                #expect(status.st_blocks < 32 * 8, "\(status.st_blocks)")
+            }
+
+            @Test func aSaveThatFailsLeavesTheOldOne() throws {
+                let (machine, files) = try saved("old") { $0.tracksDirtyPages = true }
+                let before = (try readFile(files.state), try memory(files.memory))
+                try machine.resume()
+                #expect(try CountingGuest.goesOn(machine))
+                try machine.pause()
+                for wrong in [
+                    SnapshotFiles(state: files.state, memory: "\(scratch.path)/none/memory"),
+                    SnapshotFiles(state: "\(scratch.path)/none/state", memory: files.memory),
+                    SnapshotFiles(state: scratch.path, memory: files.memory),
+                    SnapshotFiles(state: files.state, memory: "/dev/full"),
+                    SnapshotFiles(state: files.state, memory: files.state),
+                ] { #expect(throws: MachineError.self) { try machine.save(.diff, to: wrong) } }
+                #expect(try readFile(files.state) == before.0)
+                #expect(try memory(files.memory) == before.1)
+                #expect(system("ls \(scratch.path) | grep -q saving") != 0)
+                // Nothing of what was written is forgotten by that.
+                let whole = try self.files("whole")
+                try machine.save(.diff, to: files)
+                try machine.save(to: whole)
+                #expect(try memory(files.memory) == memory(whole.memory))
+                try machine.resume()
+                #expect(try CountingGuest.goesOn(machine))
+            }
+
+            @Test func aMachineThatGrewIsSavedAsItIs() throws {
+                let disk = try scratch.hole("added", size: 1 << 20)
+                let (machine, _) = try saved("small") {
+                    $0.maximumProcessors = 3
+                    $0.maximumMemory = 288 << 20
+                    $0.spareDevices = 2
+                }
+                try machine.resume()
+                try machine.addProcessors(1)
+                try machine.addMemory(128 << 20)
+                try machine.addDisk(.init(path: disk))
+                try machine.pause()
+                let files = try files("grown")
+                try machine.save(to: files)
+                let twin = try restore(files)
+                #expect(twin.processors.count == 2 && twin.memory.size == 160 << 20 && twin.transports.count == 2)
+                #expect(twin.hotplug.state.memory == machine.hotplug.state.memory)
+                try twin.start()
+                try twin.resume()
+                #expect(try CountingGuest.goesOn(twin))
+                // It may grow as far as the other might.
+                try twin.addProcessors(1)
+                #expect(throws: MachineError.self) { try twin.addProcessors(1) }
+                try twin.addMemory(128 << 20)
+                #expect(throws: MachineError.self) { try twin.addMemory(128 << 20) }
+                try twin.addDevice(try Entropy())
+                #expect(throws: MachineError.self) { try twin.addDisk(.init(path: disk)) }
+                // Nobody but its maker could make that one again.
+                try twin.pause()
+                let error = #expect(throws: MachineError.self) { try twin.save(to: files) }
+                #expect(error.map { "\($0)" }?.contains("a device came while the machine ran") == true)
+            }
+
+            /// Another process, or here a thread, that knows Firecracker's message and the kernel's
+            /// `Documentation/admin-guide/mm/userfaultfd.rst`.
+            @Test(.needs(.root)) func aHandlerFillsTheMemoryIn() throws {
+                let (saved, files) = try saved("uffd")
+                let count = try CountingGuest.count(saved)
+                let path = try scratch.file("socket", [])
+                unlink(path)
+                let listener = try UnixSocket.listen(at: path)
+                let handler = try MachineThread("handler") { FaultServer.serve(listener, files.memory) }
+                do {
+                    let machine = try Machine(
+                        restoring: try Snapshot(readingFrom: files.state), memory: .handler(path))
+                    #expect(try CountingGuest.count(machine) == count)
+                    try machine.start()
+                    try machine.resume()
+                    #expect(try CountingGuest.goesOn(machine))
+                }
+                // The machine is gone, and the handler hears of it.
+                handler.join()
+            }
+
+            @Test func onlyAPausedMachineIsSaved() throws {
+                let (machine, files) = (try machine(), try files("none"))
+                #expect(throws: MachineError.self) { try machine.save(to: files) }
+                try machine.start()
+                try machine.pause()
+                machine.stop()
+                _ = machine.wait()
+                #expect(throws: MachineError.self) { try machine.save(to: files) }
+                #expect(try readFile(files.state).isEmpty)
+            }
+        }
+    }
+
+    /// Answers page faults from a file until the machine is gone.
+    private enum FaultServer {
+        /// `UFFDIO_COPY`.
+        private static let copy: UInt = 0xc028_aa03
+        /// `UFFD_EVENT_PAGEFAULT`.
+        private static let pageFault: UInt8 = 0x12
+
+        static func serve(_ listener: borrowing Descriptor, _ path: String) {
+            do {
+                let socket = try UnixSocket.accept(on: listener)
+                var received: Descriptor?
+                let text = String(decoding: try UnixSocket.receive(from: socket, descriptor: &received), as: UTF8.self)
+                let regions = try #require(try JSON(parsing: text).arrayValue)
+                let region = try #require(regions.first)
+                let base = try #require(region["base_host_virt_addr"]?.integerValue(as: UInt64.self))
+                #expect(regions.count == 1 && region["size"]?.integerValue(as: Int.self) == 32 << 20)
+                #expect(region["offset"] == 0 && region["page_size"] == 4096)
+                guard let faults = received.take() else { throw SystemError("receive", .invalidArgument) }
+                let file = try Descriptor.open(path, .readOnly)
+                while true {
+                    var polled = [
+                        pollfd(fd: faults.rawValue, events: Int16(POLLIN), revents: 0),
+                        pollfd(fd: socket.rawValue, events: Int16(POLLIN), revents: 0),
+                    ]
+                    guard poll(&polled, 2, 60_000) > 0, polled[1].revents == 0 else { return }
+                    try answer(faults, file, base)
+                }
+            } catch { Issue.record(error) }
+        }
+
+        private static func answer(
+            _ faults: borrowing Descriptor, _ file: borrowing Descriptor, _ base: UInt64
+        ) throws {
+            guard let message = try? faults.read(upTo: 32), message.first == pageFault else { return }
+            let page = message.load(UInt64.self, at: 16) & ~4095
+            let number = file.rawValue
+            var bytes = [UInt8](repeating: 0, count: 4096)
+            #expect(bytes.withUnsafeMutableBytes { pread(number, $0.baseAddress, 4096, off_t(page - base)) } == 4096)
+            let target = faults.rawValue
+            bytes.withUnsafeBytes { source in
+                var request: [UInt64] = [page, UInt64(UInt(bitPattern: source.baseAddress)), 4096, 0, 0]
+                _ = request.withUnsafeMutableBytes { ioctl(target, copy, $0.baseAddress!) }
+            }
+        }
+    }
+#endif
