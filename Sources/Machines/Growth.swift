@@ -26,6 +26,9 @@
         private(set) var memoryLeft: UInt64
         private(set) var memorySlotsLeft = HotplugPlan.mostMemorySlots
         private(set) var takenSpares = 0
+        /// By what those are found that were added, in their order.
+        private(set) var addedDisks: [String] = []
+        private(set) var addedNetworks: [String] = []
 
         init(
             _ configuration: MachineConfiguration, _ setup: ProcessorSetup, _ signal: KickSignal, _ gate: PauseGate,
@@ -85,7 +88,7 @@
             let id = UInt32(nextProcessor)
             nextProcessor += 1
             let vcpu = try setup.makeVCPU(id, vm)
-            try BootState.prepare(vcpu)
+            try setup.prepare(vcpu)
             return vcpu
         }
 
@@ -95,6 +98,10 @@
             memorySlotsLeft -= 1
         }
 
-        mutating func tookSpare() { takenSpares += 1 }
+        mutating func tookSpare(_ device: any Device, _ id: String) {
+            takenSpares += 1
+            if device is Block { addedDisks.append(id) }
+            if device is Network { addedNetworks.append(id) }
+        }
     }
 #endif

@@ -37,7 +37,7 @@
         let hotplug: HotplugController
         let relay: SerialRelay
         private let bootTimer: BootTimer
-        private let keyboard: Keyboard
+        let keyboard: Keyboard
         let processorList: Mutex<[Processor]>
         /// What may still come, held while something comes.
         let growth: Mutex<Growth>
@@ -96,7 +96,9 @@
             let spareMemory = growsMemory ? HotplugPlan.mostMemorySlots : 0
             let memory = try Self.makeMemory(map, spare: spareMemory, vm)
             let setup = try building(.machine) { () throws(SystemError) in
-                try ProcessorSetup(configuration.processors, maximum: configuration.mostProcessors, hypervisor)
+                try ProcessorSetup(
+                    configuration.processors, maximum: configuration.mostProcessors,
+                    template: configuration.processorTemplate, hypervisor)
             }
             var first = try building(.processors) { () throws(SystemError) in try setup.makeVCPU(0, vm) }
             // Before there is a device, a socket or a tap that somebody could see.
@@ -302,7 +304,14 @@
                 (.userMemory, "memory"), (.setTSSAddr, "KVM_SET_TSS_ADDR"), (.pit2, "a timer"),
                 (.extCPUID, "CPUID"),
             ]
+            let template = configuration.processorTemplate ?? ProcessorTemplate()
+            for number in template.neededCapabilities {
+                let capability = Capability(rawValue: CInt(truncatingIfNeeded: number))
+                guard !hypervisor.supports(capability) else { continue }
+                throw MachineError(.processors, "this host's KVM lacks \(capability), which the template needs")
+            }
             for (capability, name) in needed where !hypervisor.supports(capability) {
+                if template.ignoredCapabilities.contains(UInt32(capability.rawValue)) { continue }
                 throw MachineError(.machine, "this host's KVM lacks \(name) (\(capability))")
             }
             let most = try building(.processors) { () throws(SystemError) in try hypervisor.value(of: .maxVCPUs) }

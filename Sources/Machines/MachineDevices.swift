@@ -3,17 +3,27 @@
 
     /// The devices whose limits, files and targets may change while the guest runs. Each takes its own lock.
     extension Machine {
-        /// A disk by the ``MachineConfiguration/Disk/id`` that it was configured with.
-        public func disk(_ id: String) -> Block? { find(id, configuration.disks.map(\.id)) }
+        /// A disk by the ``MachineConfiguration/Disk/id`` that it was configured or added with.
+        public func disk(_ id: String) -> Block? {
+            find(id, configuration.disks.map(\.id) + growth.withLock { $0.addedDisks })
+        }
 
-        /// A network card by the ``MachineConfiguration/NetworkCard/id`` that it was configured with.
-        public func network(_ id: String) -> Network? { find(id, configuration.networks.map(\.id)) }
+        /// A network card by the ``MachineConfiguration/NetworkCard/id`` that it was configured or added with.
+        public func network(_ id: String) -> Network? {
+            find(id, configuration.networks.map(\.id) + growth.withLock { $0.addedNetworks })
+        }
 
         public var balloon: Balloon? { only() }
 
         public var entropy: Entropy? { only() }
 
-        /// Configured devices of a kind come first, in the configuration's order.
+        public var vsock: Vsock? { only() }
+
+        public var serialCounts: PortCounts { relay.port.counts }
+
+        public var keyboardCounts: PortCounts { keyboard.counts }
+
+        /// Configured devices of a kind come first, in the configuration's order, and added ones last in theirs.
         private func find<Kind: Device>(_ id: String, _ ids: [String]) -> Kind? {
             guard !id.isEmpty, let index = ids.firstIndex(of: id) else { return nil }
             let all = devices.compactMap { $0 as? Kind }

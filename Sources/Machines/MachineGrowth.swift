@@ -70,7 +70,7 @@
         /// - Throws: ``MachineError`` for a file that is no disk, and what ``addDevice(_:)`` throws.
         public func addDisk(_ disk: MachineConfiguration.Disk) throws(MachineError) {
             try disk.validate()
-            try addDevice(try DeviceAssembly.make(disk))
+            try add(try DeviceAssembly.make(disk), id: disk.id)
         }
 
         /// Adds a network card.
@@ -78,14 +78,16 @@
         /// - Throws: ``MachineError`` for a tap that can't be had, and what ``addDevice(_:)`` throws.
         public func addNetwork(_ card: MachineConfiguration.NetworkCard) throws(MachineError) {
             try card.validate()
-            try addDevice(try DeviceAssembly.make(card))
+            try add(try DeviceAssembly.make(card), id: card.id)
         }
 
         /// Adds a virtio device.
         ///
         /// - Throws: ``MachineError`` where no place is left (``MachineConfiguration/spareDevices``), the machine does not
         ///   run, or the host refuses; nothing has changed then.
-        public func addDevice(_ device: any Device) throws(MachineError) {
+        public func addDevice(_ device: any Device) throws(MachineError) { try add(device, id: "") }
+
+        private func add(_ device: any Device, id: String) throws(MachineError) {
             try growth.withLock { (growth) throws(MachineError) in
                 // Its loop would have to be one of its own, which is made with the machine.
                 guard device.type != .fileSystem else {
@@ -99,7 +101,7 @@
                     transportList.withLock { $0.append(transport) }
                 }
                 hotplug.add(device: growth.takenSpares)
-                growth.tookSpare()
+                growth.tookSpare(device, id)
             }
         }
 
