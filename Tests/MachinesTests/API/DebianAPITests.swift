@@ -19,9 +19,10 @@
                 let (log, metrics) = (try scratch.file("log", []), try scratch.file("metrics", []))
                 let disk = try scratch.file("disk", try readFile("\(files)/disk.img", limit: 32 << 20))
                 let other = try scratch.hole("other", size: 5 << 20)
-                let terminal = try PseudoTerminal()
+                let run = try GuestShell()
                 let api = try APIClient(
-                    "--log-path", log, "--metrics-path", metrics, "--boot-timer", terminal: terminal.program.rawValue)
+                    "--log-path", log, "--metrics-path", metrics, "--boot-timer",
+                    terminal: run.terminal.program.rawValue)
                 let arguments = "console=ttyS0 quiet panic=-1 demo.shell"
                 let source =
                     #"{"kernel_image_path": "\#(kernel.elf)", "initrd_path": "\#(files)/initramfs.cpio", "#
@@ -35,23 +36,7 @@
                 #expect(try api("PUT", "/balloon", balloon) == .done)
                 #expect(try api("PUT", "/actions", #"{"action_type": "InstanceStart"}"#) == .done)
 
-                var text = ""
-                func read(until end: String) throws {
-                    while !text.contains(end) {
-                        let bytes = try terminal.master.next()
-                        if bytes.isEmpty { throw SystemError("read until \(end): \(text)", .ioError) }
-                        text += String(decoding: bytes, as: UTF8.self)
-                    }
-                }
-                /// What a command says, between two words that the terminal's echo does not have so.
-                func run(_ command: String) throws -> String {
-                    text = ""
-                    try terminal.master.write("echo be''gin; \(command); echo e''nd\r")
-                    try read(until: "end\r\n")
-                    let lines = text.components(between: "begin\r\n", and: "end\r\n")
-                    return lines.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-                }
-                try read(until: "# ")
+                try run.wait(for: "# ")
                 #expect(try run("cut -d ' ' -f 5- /proc/cmdline") == "root=/dev/vda rw")
                 #expect(try run("blockdev --getsize64 /dev/vda") == "\(try readFile(disk, limit: 32 << 20).count)")
                 #expect(try readText(log).contains("Guest-boot-time = "))
@@ -112,16 +97,6 @@
                 }
                 return found
             }
-        }
-    }
-
-    extension String {
-        /// What is behind the first of one text and before the next of the other.
-        fileprivate func components(between start: String, and end: String) -> String {
-            guard let begin = firstRange(of: start)?.upperBound,
-                let stop = self[begin...].firstRange(of: end)?.lowerBound
-            else { return "" }
-            return String(self[begin..<stop])
         }
     }
 #endif

@@ -7,6 +7,7 @@ import Virtio
 /// What a machine is to have, as clients said it so far.
 struct Resources: Hashable {
     var machine = MachineSettings()
+    var processors: ProcessorSettings?
     var source: BootSource?
     private(set) var drives: [Drive] = []
     private(set) var networks: [NetworkInterface] = []
@@ -14,6 +15,7 @@ struct Resources: Hashable {
     private(set) var balloon: BalloonDevice?
     var entropy: EntropyDevice?
     var serial: SerialDevice?
+    private(set) var metadata: MetadataSettings?
 
     // MARK: - Changes, each checked
 
@@ -44,6 +46,8 @@ struct Resources: Hashable {
                     + "size.")
         }
         machine = new
+        // No template of Firecracker's own is none of the client's either.
+        if update.template != nil { processors = nil }
     }
 
     /// A drive of the same id gives way. The root drive is the first, whenever it was named.
@@ -85,7 +89,15 @@ struct Resources: Hashable {
         self.balloon = balloon
     }
 
+    mutating func set(_ metadata: MetadataSettings) throws(Fault) {
+        try metadata.check(beside: networks.map(\.id))
+        self.metadata = metadata
+    }
+
     // MARK: - What changed while it ran
+
+    mutating func noteAdded(_ drive: Drive) { drives.append(drive) }
+    mutating func noteAdded(_ network: NetworkInterface) { networks.append(network) }
 
     mutating func noteDrive(_ id: String, path: String? = nil, limit: RateLimiterBody? = nil) {
         guard let index = drives.firstIndex(where: { $0.id == id }) else { return }
@@ -106,6 +118,9 @@ struct Resources: Hashable {
 
     // MARK: - The machine
 
+    /// Places for drives and cards that come while the machine runs.
+    private static let spareDevices = 4
+
     /// The machine as it is made.
     func configuration(acceptsEmulation: Bool) throws(Fault) -> MachineConfiguration {
         guard let source else {
@@ -115,6 +130,7 @@ struct Resources: Hashable {
         configuration.initialRAMDisk = source.initialRAMDisk
         configuration.commandLine = commandLine(source)
         configuration.processors = Int(machine.processors)
+        configuration.processorTemplate = processors?.template
         configuration.memory = machine.memory << 20
         configuration.disks = drives.map(\.disk)
         configuration.networks = networks.map(\.card)
@@ -123,6 +139,8 @@ struct Resources: Hashable {
         configuration.hasEntropy = entropy != nil
         configuration.entropyLimit = (entropy?.limit).limiter
         configuration.hasKeyboard = true
+        configuration.spareDevices = max(
+            0, min(Self.spareDevices, MachineConfiguration.mostDevices - configuration.deviceCount))
         configuration.acceptsEmulation = acceptsEmulation
         return configuration
     }
@@ -146,11 +164,11 @@ struct Resources: Hashable {
             "balloon": balloon?.json ?? .null,
             "drives": .array(drives.map(\.json)),
             "boot-source": source?.json ?? ["kernel_image_path": "", "initrd_path": nil, "boot_args": nil],
-            "cpu-config": nil,
+            "cpu-config": processors?.json ?? .null,
             "logger": nil,
             "machine-config": machine.json,
             "metrics": nil,
-            "mmds-config": nil,
+            "mmds-config": metadata?.json ?? .null,
             "network-interfaces": .array(networks.map(\.json)),
             "vsock": vsock?.json ?? .null,
             "entropy": entropy?.json ?? .null,

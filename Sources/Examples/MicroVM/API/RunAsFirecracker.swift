@@ -1,6 +1,7 @@
 import Glibc
 import Linux
 import Machines
+import OCI
 import Virtio
 
 /// Does what a command line in Firecracker's words asks for.
@@ -38,6 +39,8 @@ final class FirecrackerMode {
     private let instance: InstanceInfo
     private let logger: Logger
     private let metrics = Metrics()
+    private let metadata: MetadataStore
+    private let metadataCounters = MetadataCounters()
     private let loop: EventLoop
     private let signals: SignalDescriptor
     private var terminal: RawTerminal?
@@ -52,6 +55,7 @@ final class FirecrackerMode {
             throw Failure(.refused, error.message)
         }
         instance = InstanceInfo(id: arguments.id)
+        metadata = MetadataStore(limit: arguments.metadataLimit)
         logger = Logger(id: arguments.id)
         do throws(SystemError) {
             let wanted = SignalSet([.hangUp, .interrupt, .terminate])
@@ -85,15 +89,31 @@ final class FirecrackerMode {
                 throw Failure(.refused, "Could not initialize metrics: \(osError(error.errno))")
             }
         }
-        let controller = Controller(PrebootController(instance: instance, logger: logger, metrics: metrics)) {
-            [unowned self] (resources) throws(Fault) in try self.start(resources)
-        }
+        if let path = arguments.metadata { try readMetadata(path) }
+        let preboot = PrebootController(instance: instance, logger: logger, metrics: metrics, metadata: metadata)
+        let controller = Controller(preboot) { [unowned self] (resources) throws(Fault) in try self.start(resources) }
         let server = arguments.hasAPI ? try listen() : nil
         if let path = arguments.configuration { try configure(controller, FirecrackerFile(path: path)) }
         reportStartUp()
         // Before the first request: whoever makes it may be a stranger.
         do throws(MachineError) { try confinement.confine(.api) } catch { throw Failure(.refused, error.description) }
         return try wait(controller, server)
+    }
+
+    private func readMetadata(_ path: String) throws(Failure) {
+        let bytes: [UInt8]
+        do throws(SystemError) { bytes = try readFile(path, limit: 8 << 20) } catch {
+            throw Failure(.refused, "Unable to open or read from the mmds content file: \(error)")
+        }
+        do throws(BodyError) {
+            let contents = try JSON(body: bytes)
+            do throws(MetadataStore.Refusal) { try metadata.replace(contents) } catch {
+                throw BodyError("it has more than \(metadata.limit) bytes")
+            }
+        } catch {
+            throw Failure(.badConfiguration, "MMDS error: metadata provided not valid json: \(error.message)")
+        }
+        logger.info("Successfully added metadata to mmds from file")
     }
 
     private func listen() throws(Failure) -> HTTPServer {
@@ -155,6 +175,7 @@ final class FirecrackerMode {
                     try loop.add(descriptor, for: [.readable, .oneShot], token: Token.guestIsUp.rawValue)
                 }
             } catch { throw MachineError(.machine, .refused(error)) }
+            try connectMetadata(machine, resources.metadata)
             if resources.serial?.path == nil { terminal = try? RawTerminal(.duplicate(of: STDIN_FILENO)) }
             try machine.start(preparing: confinement.preparation)
         } catch {
@@ -163,7 +184,20 @@ final class FirecrackerMode {
         }
         startTimes = times
         nextFlush = monotonicNanoseconds() + Self.period
-        return RuntimeController(instance, machine, resources, metrics) { [unowned self] in flush(machine) }
+        return RuntimeController(instance, machine, resources, metrics, metadata) { [unowned self] in flush(machine, $0)
+        }
+    }
+
+    /// Lets the guest ask by the cards that were named.
+    private func connectMetadata(_ machine: Machine, _ settings: MetadataSettings?) throws(MachineError) {
+        guard let settings else { return }
+        for id in settings.networks {
+            let stack = MetadataStack(
+                at: settings.address ?? MetadataStack.defaultAddress, metadata, metadataCounters)
+            do throws(SystemError) { try machine.network(id)?.setFilter(stack) } catch {
+                throw MachineError(.network, .refused(error))
+            }
+        }
     }
 
     private static func part(_ error: MachineError) -> String {
@@ -205,16 +239,16 @@ final class FirecrackerMode {
             for token in events {
                 switch Token(rawValue: min(token, Token.server.rawValue)) {
                 case .signals:
-                    if let signal = try? signals.next() { return stop(controller.machine, signal) }
+                    if let signal = try? signals.next() { return stop(controller, signal) }
                 case .ending:
-                    if let machine = controller.machine { return end(machine) }
+                    if let machine = controller.machine { return end(machine, controller) }
                 case .guestIsUp: reportBoot(controller.machine)
                 case .server, nil: server?.handle(token, loop, now) { service.answer($0) }
                 }
             }
             if let due = nextFlush, due <= now {
                 nextFlush = now + Self.period
-                flush(controller.machine)
+                flush(controller.machine, controller.resources)
             }
         }
     }
@@ -226,22 +260,22 @@ final class FirecrackerMode {
         return ofServer < 0 ? ofFlush : min(ofServer, ofFlush)
     }
 
-    private func stop(_ machine: Machine?, _ signal: Signal) -> CInt {
+    private func stop(_ controller: Controller, _ signal: Signal) -> CInt {
         logger.info("Stopped by \(signal).")
-        machine?.stop()
-        _ = machine?.wait()
-        flush(machine)
+        controller.machine?.stop()
+        _ = controller.machine?.wait()
+        flush(controller.machine, controller.resources)
         terminal = nil
         return ExitStatus.signal(signal.rawValue).rawValue
     }
 
     /// The guest's machine has ended: an end of its own is none of failure.
-    private func end(_ machine: Machine) -> CInt {
+    private func end(_ machine: Machine, _ controller: Controller) -> CInt {
         let ending = machine.wait()
         terminal = nil
         // What was said last may have come with the end.
         reportBoot(machine)
-        flush(machine)
+        flush(machine, controller.resources)
         for fault in machine.faults { logger.warn("A device asked its driver for a reset: \(fault)") }
         switch ending {
         case .failed(let error):
@@ -271,19 +305,13 @@ final class FirecrackerMode {
         return String(repeating: " ", count: max(0, 6 - text.count)) + text
     }
 
-    private func flush(_ machine: Machine?) {
-        var pulled: [(group: String, counters: [(String, UInt64)])] = []
-        if let exits = machine?.exits {
-            pulled.append(
-                (
-                    "vcpu",
-                    [
-                        ("exit_io_in", exits.portReads), ("exit_io_out", exits.portWrites),
-                        ("exit_mmio_read", exits.memoryReads), ("exit_mmio_write", exits.memoryWrites),
-                    ]
-                ))
+    private func flush(_ machine: Machine?, _ resources: Resources?) {
+        var groups = [DeviceMetrics.mmds(metadataCounters)]
+        if let machine, let resources {
+            groups += DeviceMetrics.groups(
+                machine, drives: resources.drives.map(\.id), networks: resources.networks.map(\.id))
         }
-        metrics.flush(pulled, missedLines: logger.missed)
+        metrics.flush(groups, missedLines: logger.missed)
     }
 }
 
