@@ -25,17 +25,9 @@
         private(set) var nextMemory: UInt64
         private(set) var memoryLeft: UInt64
         private(set) var memorySlotsLeft = HotplugPlan.mostMemorySlots
-        /// What has come into the places for devices.
-        private(set) var added: [AddedDevice] = []
+        /// What has come into the places for devices; nil for one that its user made: nobody else can make it again.
+        private(set) var added: [MachineConfiguration.Addition?] = []
         var takenSpares: Int { added.count }
-
-        /// A device that came while the machine ran, as a save needs to know it.
-        enum AddedDevice: Hashable, Sendable {
-            case disk(MachineConfiguration.Disk)
-            case network(MachineConfiguration.NetworkCard)
-            /// One that its user made: nobody else can make it again.
-            case other
-        }
 
         init(
             _ configuration: MachineConfiguration, _ setup: ProcessorSetup, _ signal: KickSignal, _ gate: PauseGate,
@@ -99,7 +91,7 @@
             let id = UInt32(nextProcessor)
             nextProcessor += 1
             let vcpu = try setup.makeVCPU(id, vm)
-            try BootState.prepare(vcpu)
+            try setup.prepare(vcpu)
             return vcpu
         }
 
@@ -109,11 +101,11 @@
             memorySlotsLeft -= 1
         }
 
-        mutating func tookSpare(_ device: AddedDevice) { added.append(device) }
+        mutating func tookSpare(_ device: MachineConfiguration.Addition?) { added.append(device) }
 
         /// The same as a machine that was saved: processors, and pieces of memory that are there.
         mutating func takeUp(
-            processors: Int, memory pieces: [HotplugController.Piece], devices: [AddedDevice]
+            processors: Int, memory pieces: [HotplugController.Piece], devices: [MachineConfiguration.Addition]
         ) {
             nextProcessor = processors
             added = devices

@@ -17,6 +17,8 @@ public struct MachineConfiguration: Hashable, Sendable {
     public var memory: UInt64 = 128 << 20
     /// Processors that there may be while the machine runs, ``Machine/addProcessors(_:)``; as many as at first when nil.
     public var maximumProcessors: Int?
+    /// How they differ from what the host offers, if they do.
+    public var processorTemplate: ProcessorTemplate?
     /// Bytes of memory that there may be while the machine runs, ``Machine/addMemory(_:)``; as much as at first when nil.
     public var maximumMemory: UInt64?
     /// Places for disks, cards and other devices that come while the machine runs, ``Machine/addDevice(_:)``.
@@ -112,6 +114,12 @@ public struct MachineConfiguration: Hashable, Sendable {
         }
     }
 
+    /// A device that came while a machine ran, and has a place behind those that were there.
+    public enum Addition: Hashable, Sendable {
+        case disk(Disk)
+        case network(NetworkCard)
+    }
+
     /// Where a guest's sockets are reached.
     public struct VsockPort: Hashable, Sendable {
         /// The guest's address: 3 to 2³² − 2.
@@ -164,6 +172,9 @@ public struct MachineConfiguration: Hashable, Sendable {
     public static let mostProcessors = 32
     /// The least and the most memory: below, no kernel starts; above, a guest's addresses end.
     public static let memoryRange: ClosedRange<UInt64> = 16 << 20...1 << 40
+
+    /// The most virtio devices, which each have an interrupt of their own.
+    public static let mostDevices = AddressMap.mostDevices
 
     /// What memory that is added is made of: Linux takes whole blocks of this size.
     public static let memoryBlock: UInt64 = 128 << 20

@@ -83,9 +83,9 @@
         ///
         /// - Throws: ``MachineError`` where no place is left (``MachineConfiguration/spareDevices``), the machine does not
         ///   run, or the host refuses; nothing has changed then.
-        public func addDevice(_ device: any Device) throws(MachineError) { try add(device, .other) }
+        public func addDevice(_ device: any Device) throws(MachineError) { try add(device, nil) }
 
-        private func add(_ device: any Device, _ kind: Growth.AddedDevice) throws(MachineError) {
+        private func add(_ device: any Device, _ addition: MachineConfiguration.Addition?) throws(MachineError) {
             try growth.withLock { (growth) throws(MachineError) in
                 // Its loop would have to be one of its own, which is made with the machine.
                 guard device.type != .fileSystem else {
@@ -99,7 +99,7 @@
                     transportList.withLock { $0.append(transport) }
                 }
                 hotplug.add(device: growth.takenSpares)
-                growth.tookSpare(kind)
+                growth.tookSpare(addition)
             }
         }
 

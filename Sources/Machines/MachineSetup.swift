@@ -63,7 +63,14 @@
                 (.userMemory, "memory"), (.setTSSAddr, "KVM_SET_TSS_ADDR"), (.pit2, "a timer"),
                 (.extCPUID, "CPUID"),
             ]
+            let template = configuration.processorTemplate ?? ProcessorTemplate()
+            for number in template.neededCapabilities {
+                let capability = Capability(rawValue: CInt(truncatingIfNeeded: number))
+                guard !hypervisor.supports(capability) else { continue }
+                throw MachineError(.processors, "this host's KVM lacks \(capability), which the template needs")
+            }
             for (capability, name) in needed where !hypervisor.supports(capability) {
+                if template.ignoredCapabilities.contains(UInt32(capability.rawValue)) { continue }
                 throw MachineError(.machine, "this host's KVM lacks \(name) (\(capability))")
             }
             let most = try building(.processors) { () throws(SystemError) in try hypervisor.value(of: .maxVCPUs) }

@@ -73,7 +73,7 @@
             #expect(
                 "\(SnapshotError.otherVersion("2.1.0"))".hasSuffix("the format 2.1.0, and this program knows 1.0.0"))
             bytes = Self.file.encoded
-            bytes.store(UInt32(.max), at: 12)
+            bytes.store(UInt32.max, at: 12)
             #expect(refusal(sealed(bytes)).map { "\($0)" }?.contains("malformed") == true)
             // A name that is not known, one twice, and a length behind the end.
             bytes = Self.file.encoded
@@ -102,7 +102,7 @@
             limit.operations = TokenBucket(size: 4, refillTime: 5)
             var card = MachineConfiguration.NetworkCard(tap: "tap0", address: [2, 0, 0, 0, 0, 1], queues: 2)
             (card.id, card.mtu, card.receiveLimit, card.transmitLimit) = ("eth0", 1400, limit, RateLimiter())
-            all.networks = [card, .init(tap: "tap1")]
+            all.networks = [card, .init(.socket("passt.socket"))]
             all.vsock = .init(cid: 7, path: "vsock")
             all.sharedDirectories = [.init(path: "/srv", tag: "files", isReadOnly: true)]
             (all.hasEntropy, all.entropyLimit) = (false, limit)
@@ -110,6 +110,11 @@
                 target: 1 << 20, deflatesOnOOM: false, reportsFreePages: false)
             (balloon.hintsFreePages, balloon.statisticsInterval) = (true, 9)
             all.balloon = balloon
+            var template = ProcessorTemplate()
+            (template.neededCapabilities, template.ignoredCapabilities) = ([7], [9, 8])
+            template.leaves = [.init(1, 2, flags: 3, [.init(.ecx, .init(mask: 6, value: 2))])]
+            template.registers = [.init(0x10, .init(mask: .max, value: 5))]
+            all.processorTemplate = template
             (all.hasKeyboard, all.acceptsEmulation) = (true, true)
             #expect(try MachineConfiguration(decoding: all.encoded()) == all)
             let plain = MachineConfiguration(kernel: "k")

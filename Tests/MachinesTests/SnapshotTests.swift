@@ -158,7 +158,7 @@
                 other.cpuid[leaf].ecx |= 1 << 11
                 let changed = Snapshot(
                     snapshot.configuration, note: [], mark: snapshot.mark, regions: snapshot.regions,
-                    chips: snapshot.chips, processors: [other], legacy: snapshot.legacy, added: [],
+                    chips: snapshot.chips, processors: [other], legacy: snapshot.legacy, additions: [],
                     transports: snapshot.transports)
                 let error = #expect(throws: MachineError.self) {
                     try Machine(restoring: changed, memory: .file(files.memory))

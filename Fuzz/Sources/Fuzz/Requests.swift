@@ -23,7 +23,7 @@ extension Target {
                 "/actions", "/boot-source", "/machine-config", "/drives/a", "/network-interfaces/a", "/vsock",
                 "/balloon",
                 "/entropy", "/serial", "/logger", "/metrics", "/snapshot/create", "/snapshot/load", "/vm",
-                "/balloon/statistics", "/balloon/hinting/start",
+                "/balloon/statistics", "/balloon/hinting/start", "/mmds", "/mmds/config",
             ]
             for path in paths {
                 for method in [HTTPRequest.Method.put, .patch] {

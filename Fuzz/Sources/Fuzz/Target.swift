@@ -9,7 +9,8 @@ struct Target: Sendable {
         self.body = body
     }
 
-    static let all = documents + kernelText + seccomp + queues + devices + kernels + snapshots + requests + debugger
+    static let all =
+        documents + kernelText + seccomp + queues + devices + kernels + snapshots + requests + metadata + debugger
 
     // Set once, before the fuzzer starts, and read by its one thread.
     nonisolated(unsafe) private static var chosen: Target?

@@ -34,6 +34,7 @@ final class Keyboard: BusDevice {
         var controllerCommand: UInt8?
         /// A command of the keyboard's that waits for its byte.
         var keyboardCommand: UInt8?
+        var counts = PortCounts()
     }
 
     private let lifecycle: Lifecycle
@@ -61,8 +62,12 @@ final class Keyboard: BusDevice {
     }
 
     func read(_ offset: UInt64, width: Int) -> UInt64 {
-        guard width == 1 else { return .max }
-        return books.withLock { state in
+        books.withLock { state in
+            guard width == 1, offset == Self.data || offset == Self.command else {
+                state.counts.missedReads += 1
+                return .max
+            }
+            state.counts.reads += 1
             switch offset {
             case Self.data:
                 guard !state.waiting.isEmpty else { return 0 }
@@ -77,9 +82,13 @@ final class Keyboard: BusDevice {
     }
 
     func write(_ offset: UInt64, _ value: UInt64, width: Int) {
-        guard width == 1 else { return }
         let byte = UInt8(truncatingIfNeeded: value)
         books.withLock { state in
+            guard width == 1, offset == Self.data || offset == Self.command else {
+                state.counts.missedWrites += 1
+                return
+            }
+            state.counts.writes += 1
             switch offset {
             case Self.command: command(byte, &state)
             case Self.data: data(byte, &state)
@@ -104,7 +113,7 @@ final class Keyboard: BusDevice {
         case 0xa8: state.commandByte &= ~Self.mouseDisabled
         case 0xad: state.commandByte |= Self.clockDisabled
         case 0xae: state.commandByte &= ~Self.clockDisabled
-        case Self.pulseReset: lifecycle.end(.reset)
+        case Self.pulseReset: reset(&state)
         default: break
         }
     }
@@ -115,12 +124,19 @@ final class Keyboard: BusDevice {
         switch command {
         case 0x60: state.commandByte = byte
         // Its lowest bit is the processor's reset, which is there when it is zero.
-        case 0xd1: if byte & 1 == 0 { lifecycle.end(.reset) }
+        case 0xd1: if byte & 1 == 0 { reset(&state) }
         case 0xd2: give([byte], &state)
         // A mouse's byte would be marked as one; this tells a driver that there is no mouse.
         default: give([~byte], &state)
         }
     }
+
+    private func reset(_ state: inout State) {
+        state.counts.resets += 1
+        lifecycle.end(.reset)
+    }
+
+    var counts: PortCounts { books.withLock { $0.counts } }
 
     private func tellKeyboard(_ byte: UInt8, _ state: inout State) {
         if let command = state.keyboardCommand {

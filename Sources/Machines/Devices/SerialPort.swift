@@ -27,6 +27,7 @@ public final class SerialPort: BusDevice {
         var isTransmitPending = false
         /// The line to the interrupt controller.
         var isHigh = false
+        var counts = PortCounts()
     }
 
     private let books = Mutex(State())
@@ -98,6 +99,9 @@ public final class SerialPort: BusDevice {
         }
     }
 
+    /// The bytes that went to the guest and came from it; bytes that it wrote when there was no room count as missed.
+    public var counts: PortCounts { books.withLock { $0.counts } }
+
     // MARK: - The guest's side
 
     // Registers; the UART's data sheet.
@@ -116,13 +120,23 @@ public final class SerialPort: BusDevice {
     private static let transmitEnable: UInt8 = 2
 
     public func read(_ offset: UInt64, width: Int) -> UInt64 {
-        guard width == 1 else { return .max }
-        return books.withLock { UInt64(read(offset, &$0)) }
+        books.withLock { state in
+            guard width == 1 else {
+                state.counts.missedReads += 1
+                return .max
+            }
+            return UInt64(read(offset, &state))
+        }
     }
 
     public func write(_ offset: UInt64, _ value: UInt64, width: Int) {
-        guard width == 1 else { return }
-        books.withLock { write(offset, UInt8(truncatingIfNeeded: value), &$0) }
+        books.withLock { state in
+            guard width == 1 else {
+                state.counts.missedWrites += 1
+                return
+            }
+            write(offset, UInt8(truncatingIfNeeded: value), &state)
+        }
     }
 
     private func read(_ offset: UInt64, _ state: inout State) -> UInt8 {
@@ -133,6 +147,7 @@ public final class SerialPort: BusDevice {
         case Self.data:
             guard !state.received.isEmpty else { return 0 }
             let byte = state.received.removeFirst()
+            state.counts.reads += 1
             if state.received.isEmpty { try? wake.add() }
             update(&state)
             return byte
@@ -181,7 +196,10 @@ public final class SerialPort: BusDevice {
             if state.received.count < Self.fifoSize { state.received.append(value) }
         } else if state.output.count < Self.outputSize {
             state.output.append(value)
+            state.counts.writes += 1
             if state.output.count == 1 { try? wake.add() }
+        } else {
+            state.counts.missedWrites += 1
         }
         state.isTransmitPending = state.output.count < Self.outputSize
     }

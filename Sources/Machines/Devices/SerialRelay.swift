@@ -25,7 +25,7 @@ public struct SerialEnds: ~Copyable, Sendable {
 /// Neither end becomes non-blocking: other processes share them, and would be surprised. Each is read or written only
 /// when `poll(2)` says so, and written to in small pieces.
 final class SerialRelay: @unchecked Sendable {
-    private let port: SerialPort
+    let port: SerialPort
     private let input: Descriptor?
     private let output: Descriptor?
     private let filter: (@Sendable ([UInt8]) -> [UInt8])?

@@ -7,15 +7,21 @@
         private let count: Int
         private let topology: Topology
         private let supported: [CPUIDEntry]
+        private let template: ProcessorTemplate?
         private let hasDeadlineTimer: Bool
 
         /// - Parameters:
         ///   - count: how many there are at first.
         ///   - maximum: how many there may be, which the guest's picture of them is made for.
-        init(_ count: Int, maximum: Int, _ hypervisor: borrowing Hypervisor) throws(SystemError) {
+        ///   - template: how they differ from what the host offers.
+        init(
+            _ count: Int, maximum: Int, template: ProcessorTemplate? = nil, _ hypervisor: borrowing Hypervisor
+        ) throws(SystemError) {
             self.count = count
             topology = Topology(processors: maximum)
-            supported = try hypervisor.supportedCPUID()
+            let offered = try hypervisor.supportedCPUID()
+            supported = try template?.applied(to: offered) ?? offered
+            self.template = template
             hasDeadlineTimer = hypervisor.supports(.tscDeadlineTimer)
         }
 
@@ -31,18 +37,24 @@
             topology.cpuid(supported, id: id, hasDeadlineTimer: hasDeadlineTimer)
         }
 
+        /// Gives a vCPU the state that firmware would leave it in.
+        func prepare(_ vcpu: borrowing VCPU) throws(SystemError) {
+            try BootState.prepare(vcpu)
+            try template?.apply(to: vcpu)
+        }
+
         /// All processors: the first, which enters the kernel, and those that wait for it to start them.
         func makeProcessors(
             _ first: consuming VCPU, _ vm: borrowing VirtualMachine, _ kernel: LoadedKernel,
             _ make: (consuming VCPU) -> Processor
         ) throws(MachineError) -> [Processor] {
             do throws(SystemError) {
-                try BootState.prepare(first)
+                try prepare(first)
                 try BootState.enter(kernel, first)
                 var all = [make(first)]
                 for id in 1..<UInt32(count) {
                     let vcpu = try makeVCPU(id, vm)
-                    try BootState.prepare(vcpu)
+                    try prepare(vcpu)
                     all.append(make(vcpu))
                 }
                 return all

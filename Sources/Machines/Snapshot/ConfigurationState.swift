@@ -2,8 +2,6 @@ import Virtio
 
 extension MachineConfiguration {
     private static let version: UInt32 = 0x4d43_0001
-    /// More than any machine has.
-    private static let mostDevices = AddressMap.mostDevices
 
     /// All of it but what a restore says anew: whether dirty pages are logged.
     func encoded() -> [UInt8] {
@@ -34,6 +32,8 @@ extension MachineConfiguration {
         encoder.write(balloon != nil)
         balloon?.encode(&encoder)
         encoder.write(hasKeyboard)
+        encoder.write(processorTemplate != nil)
+        processorTemplate?.encode(&encoder)
         encoder.write(acceptsEmulation)
         return encoder.bytes
     }
@@ -64,6 +64,7 @@ extension MachineConfiguration {
         entropyLimit = try RateLimiter(&decoder)
         if try decoder.readFlag() { balloon = try BalloonChoice(&decoder) }
         hasKeyboard = try decoder.readFlag()
+        if try decoder.readFlag() { processorTemplate = try ProcessorTemplate(&decoder) }
         acceptsEmulation = try decoder.readFlag()
         try decoder.finish()
     }
@@ -98,7 +99,16 @@ extension MachineConfiguration.Disk {
 
 extension MachineConfiguration.NetworkCard {
     func encode(_ encoder: inout StateEncoder) {
-        encoder.write(tap)
+        switch end {
+        case .tap(let name):
+            encoder.write(0 as UInt8)
+            encoder.write(name)
+        case .socket(let path):
+            encoder.write(1 as UInt8)
+            encoder.write(path)
+        // A machine with such a card is not saved: the number means nothing elsewhere.
+        case .connection: preconditionFailure("a card's descriptor was to be saved")
+        }
         encoder.write(address ?? [])
         encoder.write(UInt16(queues))
         receiveLimit.encode(&encoder)
@@ -108,7 +118,13 @@ extension MachineConfiguration.NetworkCard {
     }
 
     init(_ decoder: inout StateDecoder) throws(StateError) {
-        self.init(tap: try decoder.readText())
+        let kind: UInt8 = try decoder.read()
+        let name = try decoder.readText()
+        switch kind {
+        case 0: self.init(.tap(name))
+        case 1: self.init(.socket(name))
+        default: throw .malformed("the end of a network card's cable of number \(kind)")
+        }
         let bytes = try decoder.readBlock()
         address = bytes.isEmpty ? nil : bytes
         queues = Int(try decoder.read() as UInt16)
@@ -134,6 +150,55 @@ extension MachineConfiguration.BalloonChoice {
             reportsFreePages: try decoder.readFlag())
         hintsFreePages = try decoder.readFlag()
         statisticsInterval = try decoder.read()
+    }
+}
+
+/// For the processors that come later: those that are there have their state.
+extension ProcessorTemplate {
+    /// More than any processor has of anything.
+    private static let most = 1 << 16
+
+    fileprivate func encode(_ encoder: inout StateEncoder) {
+        encoder.write(neededCapabilities) { $0.write($1) }
+        encoder.write(ignoredCapabilities.sorted()) { $0.write($1) }
+        encoder.write(leaves) { encoder, leaf in
+            encoder.write(leaf.leaf)
+            encoder.write(leaf.subleaf)
+            encoder.write(leaf.flags)
+            encoder.write(leaf.changes) { encoder, change in
+                encoder.write(change.register.rawValue)
+                encoder.write(change.bitmap.mask)
+                encoder.write(change.bitmap.value)
+            }
+        }
+        encoder.write(registers) { encoder, register in
+            encoder.write(register.index)
+            encoder.write(register.bitmap.mask)
+            encoder.write(register.bitmap.value)
+        }
+    }
+
+    fileprivate init(_ decoder: inout StateDecoder) throws(StateError) {
+        self.init()
+        neededCapabilities = try decoder.readList(limit: Self.most) { (decoder) throws(StateError) in
+            try decoder.read() as UInt32
+        }
+        ignoredCapabilities = Set(
+            try decoder.readList(limit: Self.most) { (decoder) throws(StateError) in try decoder.read() as UInt32 })
+        leaves = try decoder.readList(limit: Self.most) { (decoder) throws(StateError) in
+            Leaf(
+                try decoder.read(), try decoder.read(), flags: try decoder.read(),
+                try decoder.readList(limit: 4) { (decoder) throws(StateError) in
+                    let name = try decoder.readText()
+                    guard let register = Register(rawValue: name) else {
+                        throw .malformed("a template's register \(name)")
+                    }
+                    return Change(register, Bitmap(mask: try decoder.read(), value: try decoder.read()))
+                })
+        }
+        registers = try decoder.readList(limit: Self.most) { (decoder) throws(StateError) in
+            ModelRegister(try decoder.read(), Bitmap(mask: try decoder.read(), value: try decoder.read()))
+        }
     }
 }
 

@@ -34,7 +34,7 @@
             var times = SetupTimes(begin: monotonicNanoseconds())
             let configuration = snapshot.configuration
             try configuration.validate()
-            let expected = snapshot.transports.count - snapshot.added.count
+            let expected = snapshot.transports.count - snapshot.additions.count
             guard configuration.deviceCount + more.count == expected else {
                 throw MachineError(
                     SnapshotError.malformed("\(configuration.deviceCount + more.count) devices instead of \(expected)"))
@@ -48,15 +48,18 @@
             times.host = monotonicNanoseconds()
 
             var parts = try Parts(configuration, more, console, vm: vm, memory: memory)
-            for device in snapshot.added { try parts.add(device, vm: vm, memory: memory) }
+            for device in snapshot.additions { try parts.add(device, vm: vm, memory: memory) }
             times.devices = monotonicNanoseconds()
 
             let setup = try building(.machine) { () throws(SystemError) in
-                try ProcessorSetup(configuration.processors, maximum: configuration.mostProcessors, hypervisor)
+                try ProcessorSetup(
+                    configuration.processors, maximum: configuration.mostProcessors,
+                    template: configuration.processorTemplate, hypervisor)
             }
             var growth = parts.growth(configuration, setup, AddressMap(memory: configuration.memory))
             growth.takeUp(
-                processors: snapshot.processors.count, memory: snapshot.legacy.hotplug.memory, devices: snapshot.added)
+                processors: snapshot.processors.count, memory: snapshot.legacy.hotplug.memory,
+                devices: snapshot.additions)
             var processors: [Processor] = []
             do throws(SystemError) {
                 for (id, state) in snapshot.processors.enumerated() {
@@ -143,13 +146,12 @@
     extension Machine.Parts {
         /// A device that had come while the saved machine ran, in its place.
         mutating func add(
-            _ device: Growth.AddedDevice, vm: borrowing VirtualMachine, memory: GuestMemory
+            _ device: MachineConfiguration.Addition, vm: borrowing VirtualMachine, memory: GuestMemory
         ) throws(MachineError) {
             let made: any Device
             switch device {
             case .disk(let disk): made = try DeviceAssembly.make(disk)
             case .network(let card): made = try DeviceAssembly.make(card)
-            case .other: preconditionFailure("none is saved")
             }
             do throws(SystemError) { try assembly.fill(made, vm: vm, memory: memory, loop: loop) } catch {
                 throw MachineError(.machine, error)

@@ -37,28 +37,35 @@
         ///   - kind: how much of its memory.
         ///   - files: where to.
         ///   - changed: its configuration as it is now, where disks or limits have changed.
+        ///   - additions: the devices that came while it ran as they are now, where they have changed.
         ///   - note: bytes for who restores it; ``Snapshot/note``.
         /// - Throws: ``MachineError`` for a machine that is not paused, that has a device that can't be made again, and what
         ///   the host refuses.
         public func save(
             _ kind: SnapshotKind = .full, to files: SnapshotFiles, configuration changed: MachineConfiguration? = nil,
-            note: [UInt8] = []
+            additions: [MachineConfiguration.Addition]? = nil, note: [UInt8] = []
         ) throws(MachineError) {
             try growth.withLock { (growth) throws(MachineError) in
                 try control.withLock { (isPaused) throws(MachineError) in
                     guard isPaused, !lifecycle.isOver else {
                         throw MachineError(.snapshot, "only a machine that is paused can be saved")
                     }
-                    guard !growth.added.contains(.other) else {
+                    let known = growth.added.compactMap { $0 }
+                    let (configuration, additions) = (changed ?? configuration, additions ?? known)
+                    guard known.count == growth.added.count, additions.count == known.count else {
                         throw MachineError(
                             .snapshot,
                             "a device came while the machine ran that nobody could make again: it can't be saved")
+                    }
+                    guard !(configuration.networks + additions.cards).contains(where: \.isDescriptor) else {
+                        throw MachineError(
+                            .snapshot, "a network card on a descriptor can't be made again: the machine can't be saved")
                     }
                     guard files.state != files.memory else {
                         throw MachineError(.snapshot, "state and memory can't be one file: \(quoted(files.state))")
                     }
                     try write(kind, files) { (mark) throws(SystemError) in
-                        try state(changed ?? configuration, growth, mark, note)
+                        try state(configuration, additions, mark, note)
                     }
                 }
             }
@@ -111,7 +118,8 @@
         }
 
         private func state(
-            _ configuration: MachineConfiguration, _ growth: Growth, _ mark: [UInt8], _ note: [UInt8]
+            _ configuration: MachineConfiguration, _ additions: [MachineConfiguration.Addition], _ mark: [UInt8],
+            _ note: [UInt8]
         ) throws(SystemError) -> Snapshot {
             // Devices first: what they do at their end may be an interrupt, which the chips then have.
             let devices = transports.map { $0.save() }
@@ -132,7 +140,17 @@
                 configuration, note: note, mark: mark, regions: regions, chips: try ChipState(of: vm),
                 processors: states,
                 legacy: LegacyDeviceState(serial: serial.state, keyboard: keyboard.state, hotplug: hotplug.state),
-                added: growth.added, transports: devices)
+                additions: additions, transports: devices)
         }
+    }
+
+    extension [MachineConfiguration.Addition] {
+        fileprivate var cards: [MachineConfiguration.NetworkCard] {
+            compactMap { if case .network(let card) = $0 { card } else { nil } }
+        }
+    }
+
+    extension MachineConfiguration.NetworkCard {
+        fileprivate var isDescriptor: Bool { if case .connection = end { true } else { false } }
     }
 #endif

@@ -29,8 +29,8 @@
         let chips: ChipState
         let processors: [ProcessorState]
         let legacy: LegacyDeviceState
-        /// Devices that came while the machine ran.
-        var added: [Growth.AddedDevice]
+        /// Devices that came while the machine ran; these, too, may change as the configuration may.
+        public var additions: [MachineConfiguration.Addition]
         /// The virtio devices: the configuration's, those that its user made, those that came.
         let transports: [TransportState]
 
@@ -65,7 +65,8 @@
 
         init(
             _ configuration: MachineConfiguration, note: [UInt8], mark: [UInt8], regions: [HotplugController.Piece],
-            chips: ChipState, processors: [ProcessorState], legacy: LegacyDeviceState, added: [Growth.AddedDevice],
+            chips: ChipState, processors: [ProcessorState], legacy: LegacyDeviceState,
+            additions: [MachineConfiguration.Addition],
             transports: [TransportState]
         ) {
             self.configuration = configuration
@@ -75,11 +76,10 @@
             self.chips = chips
             self.processors = processors
             self.legacy = legacy
-            self.added = added
+            self.additions = additions
             self.transports = transports
         }
 
-        /// - Precondition: no device that its user made came while the machine ran.
         func encoded() -> [UInt8] {
             var file = StateFile()
             file.sections[.configuration] = configuration.encoded()
@@ -96,7 +96,7 @@
             file.sections[.processors] = list.bytes
             file.sections[.legacyDevices] = legacy.encoded()
             var growth = StateEncoder(version: Self.parts.growth)
-            growth.write(added) { encoder, device in
+            growth.write(additions) { encoder, device in
                 switch device {
                 case .disk(let disk):
                     encoder.write(UInt8(0))
@@ -104,7 +104,6 @@
                 case .network(let card):
                     encoder.write(UInt8(1))
                     card.encode(&encoder)
-                case .other: preconditionFailure("refused before")
                 }
             }
             file.sections[.growth] = growth.bytes
@@ -147,10 +146,10 @@
                 return list
             }
             legacy = try read(.legacyDevices) { (bytes) throws(StateError) in try LegacyDeviceState(decoding: bytes) }
-            added = try read(.growth) { (bytes) throws(StateError) in
+            additions = try read(.growth) { (bytes) throws(StateError) in
                 var decoder = try StateDecoder(bytes, version: Self.parts.growth)
                 let list = try decoder.readList(limit: AddressMap.mostDevices) {
-                    (decoder) throws(StateError) -> Growth.AddedDevice in
+                    (decoder) throws(StateError) -> MachineConfiguration.Addition in
                     let kind: UInt8 = try decoder.read()
                     switch kind {
                     case 0: return .disk(try MachineConfiguration.Disk(&decoder))
@@ -196,9 +195,9 @@
                 left -= piece.size
             }
             guard regions == expected else { throw .malformed("pieces of memory that its configuration has not") }
-            guard added.count <= configuration.spareDevices,
-                transports.count >= configuration.deviceCount + added.count,
-                transports.count - added.count + configuration.spareDevices <= AddressMap.mostDevices
+            guard additions.count <= configuration.spareDevices,
+                transports.count >= configuration.deviceCount + additions.count,
+                transports.count - additions.count + configuration.spareDevices <= AddressMap.mostDevices
             else { throw .malformed("\(transports.count) devices") }
         }
     }

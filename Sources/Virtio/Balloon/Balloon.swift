@@ -69,6 +69,7 @@ public final class Balloon: Device, @unchecked Sendable {
     var acknowledgesEnd = false
     /// Bytes given back to the host by inflating, hinting and reporting.
     var discarded: UInt64 = 0
+    var counted = BalloonCounts()
 
     static let stopCommand: UInt32 = 0
     static let doneCommand: UInt32 = 1

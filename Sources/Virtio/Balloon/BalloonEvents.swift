@@ -26,12 +26,20 @@ extension Balloon {
         guard let host, index < roles.count else { return }
         let queue = host.queues[index]
         switch roles[index] {
-        case .inflate: try serve(queue, host) { () throws(DeviceFault) in try inflate(queue, host) }
+        case .inflate:
+            try serve(queue, host) { () throws(DeviceFault) in
+                counted.inflations += 1
+                try inflate(queue, host)
+            }
         // A page that the guest takes back is there again when it is touched.
-        case .deflate: try serve(queue, host) { () throws(DeviceFault) in }
+        case .deflate: try serve(queue, host) { () throws(DeviceFault) in counted.deflations += 1 }
         case .statistics: try takeStatistics(queue, host)
         case .hinting: try serve(queue, host) { () throws(DeviceFault) in try takeHint(queue, host) }
-        case .reporting: try serve(queue, host) { () throws(DeviceFault) in giveUp(host) }
+        case .reporting:
+            try serve(queue, host) { () throws(DeviceFault) in
+                counted.reports += 1
+                counted.reportedBytes += giveUp(host)
+            }
         }
     }
 
@@ -123,10 +131,15 @@ extension Balloon {
     }
 
     /// Gives the pages back to the host that a buffer consists of.
-    private func giveUp(_ host: DeviceHost) {
+    ///
+    /// - Returns: how many bytes they are.
+    private func giveUp(_ host: DeviceHost) -> UInt64 {
+        var bytes: UInt64 = 0
         for segment in chain.segments[chain.readableSegments...] {
-            if (try? host.memory.discard(segment)) != nil { discarded += UInt64(segment.count) }
+            if (try? host.memory.discard(segment)) != nil { bytes += UInt64(segment.count) }
         }
+        discarded += bytes
+        return bytes
     }
 
     /// A readable buffer says to which search the next ones belong; a writable one is free pages; section 5.5.6.5.
@@ -148,7 +161,10 @@ extension Balloon {
             }
         }
         // Pages of a search that was given up may be in use again.
-        if chain.writableCount > 0, hinting == .running, guestCommand == hostCommand { giveUp(host) }
+        if chain.writableCount > 0, hinting == .running, guestCommand == hostCommand {
+            counted.hints += 1
+            counted.hintedBytes += giveUp(host)
+        }
     }
 
     // MARK: - Statistics
@@ -159,6 +175,7 @@ extension Balloon {
             guard try queue.take(chain) else { break }
             var reader = chain.reader
             latest = BalloonStatistics(&reader)
+            counted.statistics += 1
             // A driver has one such buffer; of a second the first goes back.
             if hasStatisticsChain { try queue.finish(statisticsChain, written: 0) }
             swap(&chain, &statisticsChain)

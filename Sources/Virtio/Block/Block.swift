@@ -58,6 +58,7 @@ public final class Block: Device, @unchecked Sendable {
     var step = 4 << 20
     /// Bytes that this turn may still move.
     @safe @exclusivity(unchecked) var bytesLeft = 0
+    @safe @exclusivity(unchecked) var counted = BlockCounts()
 
     /// - Throws: what the host answers where the engine asked for is not to be had.
     public init(_ disk: consuming RawDisk, _ options: Options = Options()) throws(SystemError) {
@@ -112,16 +113,23 @@ public final class Block: Device, @unchecked Sendable {
     public func replace(_ disk: consuming RawDisk) throws(SystemError) {
         let old = offered.contains(Features.Block.readOnly)
         guard disk.isReadOnly == old else {
+            lock.locked { counted.failedUpdates += 1 }
             throw SystemError("replace the disk", .readOnlyFileSystem, hint: "only one of the two is read-only")
         }
         var new: RawDisk? = consume disk
         lock.locked {
             drain()
             if let disk = new.take() { self.disk = disk }
+            counted.updates += 1
             host?.configurationChanged()
         }
     }
 
     /// Other limits from now on.
-    public func setLimit(_ limit: RateLimiter) { lock.locked { throttle.replace(limit) } }
+    public func setLimit(_ limit: RateLimiter) {
+        lock.locked {
+            throttle.replace(limit)
+            counted.updates += 1
+        }
+    }
 }

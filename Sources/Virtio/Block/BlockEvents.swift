@@ -38,12 +38,14 @@ extension Block {
 
     public func queueReady(_ index: Int) throws(DeviceFault) {
         readyQueues |= 1 << UInt64(index)
+        counted.notifications += 1
         try serve()
     }
 
     public func eventReady(_ token: UInt32, _ readiness: Readiness) throws(DeviceFault) {
         if token == Block.throttleToken {
             throttle.wake()
+            counted.throttleEvents += 1
             // Any queue may have waited.
             readyQueues = .max
         }
@@ -124,6 +126,7 @@ extension Block {
                 left -= 1
                 request.queue = Int(queue.index)
                 guard throttle.admits(bytes: cost(request)) else {
+                    counted.throttles += 1
                     queue.giveBack(request.chain)
                     free.append(request)
                     // The timer goes on, not the driver.
@@ -160,6 +163,8 @@ extension Block {
         var writer = request.chain.writer
         writer.limit(to: writer.count - 1)
         request.vectors.clear()
+        request.hasKind =
+            operation == Operation.read || operation == Operation.write || operation == Operation.flush
         switch operation {
         case Operation.read:
             request.kind = .read
@@ -266,6 +271,7 @@ extension Block {
     /// - Parameter count: bytes before the status that were written.
     private func answer(_ request: BlockRequest, _ status: Status, _ count: Int) throws(DeviceFault) {
         defer { free.append(request) }
+        self.count(request, status)
         guard let host, let last = request.chain.segments.last else { return }
         try? last.store(status.rawValue, at: last.count - 1)
         if count > 0 {

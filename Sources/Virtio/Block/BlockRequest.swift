@@ -5,11 +5,16 @@ import Linux
 final class BlockRequest {
     enum Kind { case read, write, flush }
 
+    /// Bytes before the data: kind, priority and sector; section 5.2.6.
+    static let headerSize = 16
+
     /// The request's place in its device's pool, by which a completion finds it.
     let slot: Int
     let chain = DescriptorChain()
     @safe @exclusivity(unchecked) var queue = 0
     @safe @exclusivity(unchecked) var kind = Kind.flush
+    /// Whether it is of one of these kinds; else the device answers it by itself.
+    @safe @exclusivity(unchecked) var hasKind = false
     /// Where on the disk: bytes.
     @safe @exclusivity(unchecked) var offset: UInt64 = 0
     /// How much: bytes.

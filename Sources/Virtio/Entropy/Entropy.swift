@@ -11,6 +11,7 @@ public final class Entropy: Device, @unchecked Sendable {
     var host: DeviceHost?
     var throttle: Throttle
     let chain = DescriptorChain()
+    var counted = EntropyCounts()
 
     /// - Parameters:
     ///   - queueSize: the most buffers the driver may have out.

@@ -19,6 +19,7 @@ extension Entropy {
 
     public func eventReady(_ token: UInt32, _ readiness: Readiness) throws(DeviceFault) {
         throttle.wake()
+        counted.throttleEvents += 1
         try serve()
     }
 
@@ -48,10 +49,15 @@ extension Entropy {
                 }
                 let count = min(chain.writableCount, Entropy.largestAnswer)
                 guard throttle.admits(bytes: count) else {
+                    counted.throttles += 1
                     queue.giveBack(chain)
                     break
                 }
-                try queue.finish(chain, written: fill(count))
+                let written = fill(count)
+                counted.requests += 1
+                counted.bytes += UInt64(written)
+                if written < count { counted.failures += 1 }
+                try queue.finish(chain, written: written)
             }
             guard left > 0 else {
                 try queue.kickAgain()

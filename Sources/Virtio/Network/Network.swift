@@ -43,6 +43,9 @@ public final class Network: Device, @unchecked Sendable {
     var isLinkUp = true
     /// What the driver was last told of the far end.
     var wasConnected = true
+    @safe @exclusivity(unchecked) var counted = NetworkCounts()
+    /// Who sees the guest's frames first.
+    var filter: FilterSeat?
 
     /// - Parameters:
     ///   - taps: one for each pair of queues: 1 to 256.
@@ -86,6 +89,20 @@ public final class Network: Device, @unchecked Sendable {
         }
     }
 
+    /// Puts somebody between the guest and the cable. It costs the frames that pass a copy of their first bytes.
+    ///
+    /// - Throws: where the host has no timer left; nothing has changed then.
+    public func setFilter(_ filter: any FrameFilter) throws(SystemError) {
+        let seat = FilterSeat(filter, try Timer())
+        lock.locked {
+            if let old = self.filter { host?.unwatch(old.timer.descriptor) }
+            self.filter = seat
+            host?.attempt { () throws(DeviceFault) in
+                if let host { try watchFilter(host) }
+            }
+        }
+    }
+
     /// Other limits from now on; nil leaves one as it is.
     public func setLimits(receive: RateLimiter?, transmit: RateLimiter?) {
         lock.locked {
@@ -101,6 +118,8 @@ final class NetworkPair {
     let cable: any Cable
     let transmitVectors = VectorList()
     let transmitChain = DescriptorChain()
+    /// The beginning of a frame that a filter looked at.
+    let head = FrameHead()
 
     /// Buffers of the guest's that wait for a frame, in the order in which they were taken.
     @safe @exclusivity(unchecked) var held: [DescriptorChain] = []
@@ -130,5 +149,33 @@ final class NetworkPair {
         guard wanted != isAttached else { return }
         try cable.setAttached(wanted)
         isAttached = wanted
+    }
+}
+
+/// A filter, with the timer for what it sends by itself.
+final class FilterSeat {
+    let filter: any FrameFilter
+    let timer: Timer
+    /// What the timer is set to.
+    private var time: UInt64?
+
+    init(_ filter: any FrameFilter, _ timer: consuming Timer) {
+        self.filter = filter
+        self.timer = timer
+    }
+
+    /// Asks for a turn when the filter's time has come.
+    func setTimer() {
+        let deadline = filter.deadline
+        guard deadline != time else { return }
+        time = deadline
+        let now = Timer.now
+        timer.set(after: deadline.map { max($0, now + 1) - now } ?? 0)
+    }
+
+    /// The timer fired.
+    func wake() {
+        timer.acknowledge()
+        time = nil
     }
 }

@@ -4,6 +4,7 @@ import Linux
 extension Network {
     private static let receiveToken: UInt32 = 0
     private static let transmitToken: UInt32 = 1
+    private static let filterToken: UInt32 = 2
     private static let cableTokens: UInt32 = 16
 
     /// The control queue follows the pairs that the driver knows of; section 5.1.2.
@@ -38,11 +39,17 @@ extension Network {
     private func watch(_ host: DeviceHost) throws(DeviceFault) {
         try receiveThrottle.watch(host, token: Network.receiveToken)
         try transmitThrottle.watch(host, token: Network.transmitToken)
+        try watchFilter(host)
         for pair in pairs {
             pair.mayRead = true
             pair.isBlocked = false
             try pair.cable.watch(host, token: Network.cableTokens + UInt32(pair.index))
         }
+    }
+
+    func watchFilter(_ host: DeviceHost) throws(DeviceFault) {
+        guard let filter else { return }
+        try host.watch(filter.timer.descriptor, for: .readable, token: Network.filterToken)
     }
 
     public func queueReady(_ index: Int) throws(DeviceFault) {
@@ -51,8 +58,10 @@ extension Network {
             try serveControl(host)
         } else if index / 2 < activePairs {
             if index % 2 == 0 {
+                counted.receiveNotifications += 1
                 try receive(pairs[index / 2], host)
             } else {
+                counted.transmitNotifications += 1
                 try transmit(pairs[index / 2], host)
             }
         }
@@ -64,14 +73,20 @@ extension Network {
         switch token {
         case Network.receiveToken:
             receiveThrottle.wake()
+            counted.receiveThrottleEvents += 1
             for pair in pairs.prefix(activePairs) { try receive(pair, host) }
         case Network.transmitToken:
             transmitThrottle.wake()
+            counted.transmitThrottleEvents += 1
             for pair in pairs.prefix(activePairs) { try transmit(pair, host) }
+        case Network.filterToken:
+            filter?.wake()
+            if let first = pairs.first { try receive(first, host) }
         default:
             let index = Int(token - Network.cableTokens)
             guard index < activePairs else { return }
             let pair = pairs[index]
+            counted.cableEvents += 1
             try pair.cable.wake()
             pair.mayRead = true
             try receive(pair, host)
@@ -104,6 +119,7 @@ extension Network {
         guard let host else { return }
         receiveThrottle.unwatch(host)
         transmitThrottle.unwatch(host)
+        if let filter { host.unwatch(filter.timer.descriptor) }
         for pair in pairs {
             pair.cable.unwatch(host)
             giveBack(pair, host)
@@ -125,5 +141,6 @@ extension Network {
         activePairs = 1
         chosenOffloads = nil
         for pair in pairs { pair.waiting = [] }
+        filter?.filter.reset()
     }
 }

@@ -5,32 +5,45 @@ import Linux
 
 /// Frames to the guest: read from a tap straight into its buffers; virtio 1.2, section 5.1.6.3.
 extension Network {
-    /// The largest frame a cable gives where segmentation is left to the guest, with its header.
-    private static let largest = 65550 + Network.headerSize
+    /// The largest frame a tap gives where segmentation is left to the guest, with its header.
+    static let largestFrame = 65550
+    private static let largest = largestFrame + Network.headerSize
     /// Frames in a row before others have their turn.
     static let budget = 128
 
     func receive(_ pair: NetworkPair, _ host: DeviceHost) throws(DeviceFault) {
         let queue = host.queues[2 * pair.index]
-        guard queue.isRunning, pair.mayRead || !pair.waiting.isEmpty else { return }
+        guard queue.isRunning, pair.mayRead || !pair.waiting.isEmpty || filter != nil else { return }
+        defer { filter?.setTimer() }
         try queue.mute()
         for _ in 0..<Network.budget {
             let isStarved = try !collect(pair, queue, host)
             guard !receiveThrottle.isWaiting, !(isStarved && pair.held.isEmpty) else {
                 return try starve(pair, queue, host)
             }
+            if pair.waiting.isEmpty, let frame = filter?.filter.next(now: Timer.now) {
+                // A header that says nothing: all is done already.
+                pair.waiting = [UInt8](repeating: 0, count: Network.headerSize) + frame
+            }
             if !pair.waiting.isEmpty {
                 guard try deliverWaiting(pair, queue, isStarved) else { return try starve(pair, queue, host) }
                 continue
             }
-            guard pair.mayRead, receiveThrottle.admits(bytes: 1) else { return try starve(pair, queue, host) }
+            guard pair.mayRead else { return try starve(pair, queue, host) }
+            guard receiveThrottle.admits(bytes: 1) else {
+                counted.receiveThrottles += 1
+                return try starve(pair, queue, host)
+            }
             let count = read(pair, isStarved)
             if count <= 0 {
+                if count < 0, Errno.current != .wouldBlock { counted.failedReads += 1 }
                 receiveThrottle.giveBack(bytes: 1)
                 pair.mayRead = false
                 return try starve(pair, queue, host)
             }
             receiveThrottle.charge(bytes: count - 1)
+            counted.received += 1
+            counted.receivedBytes += UInt64(count)
             if count > pair.heldBytes {
                 keep(pair, count)
             } else if count >= Network.headerSize {
@@ -74,7 +87,7 @@ extension Network {
     private func read(_ pair: NetworkPair, _ isStarved: Bool) -> Int {
         let vectors = pair.heldVectors
         // With more pieces than one call takes there is no room for another.
-        guard vectors.count < VectorList.most else { return -1 }
+        guard vectors.count < VectorList.most else { return 0 }
         guard pair.heldBytes < Network.largest else { return pair.cable.receive(into: vectors) }
         if pair.spill.isEmpty { pair.spill = [UInt8](repeating: 0, count: Network.largest) }
         return unsafe pair.spill.withUnsafeMutableBytes { spill in

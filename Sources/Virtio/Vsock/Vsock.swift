@@ -43,6 +43,7 @@ public final class Vsock: Device, @unchecked Sendable {
     var patience: UInt64 = 2_000_000_000
     /// The guest has to be told that all its connections are gone.
     var owesTransportReset = false
+    @safe @exclusivity(unchecked) var counted = VsockCounts()
 
     /// - Throws: `EADDRINUSE` where the path exists, `ENAMETOOLONG` where it has more than 107 bytes, `EINVAL` for a CID
     ///   that is reserved.

@@ -29,8 +29,12 @@ extension Vsock {
     public func queueReady(_ index: Int) throws(DeviceFault) {
         guard let host else { return }
         switch index {
-        case 0: try send(host)
-        case 1: try receive(host)
+        case 0:
+            counted.receiveNotifications += 1
+            try send(host)
+        case 1:
+            counted.transmitNotifications += 1
+            try receive(host)
         default: try sendEvents(host)
         }
     }
@@ -76,6 +80,7 @@ extension Vsock {
     /// The guest is gone: so are its connections.
     public func stop() {
         host = nil
+        counted.removed += UInt64(connections.count)
         connections = [:]
         byPorts = [:]
         line = []
@@ -92,12 +97,13 @@ extension Vsock {
         let connection = VsockConnection(token: nextToken, socket: socket, ports: ports, state: state)
         try watch(connection, host)
         connections[connection.token] = connection
+        counted.added += 1
         return connection
     }
 
     func remove(_ connection: VsockConnection) {
         host?.unwatch(connection.socket)
-        connections[connection.token] = nil
+        if connections.removeValue(forKey: connection.token) != nil { counted.removed += 1 }
         if byPorts[connection.ports] === connection { byPorts[connection.ports] = nil }
         connection.pending = []
         connection.isOver = true
@@ -240,6 +246,8 @@ extension Vsock {
                     throw .request(queue: 1, "a packet shorter than it says")
                 }
                 reader.limit(to: Int(packet.count))
+                counted.sent += 1
+                counted.sentBytes += UInt64(packet.count)
                 try handle(packet, &reader, host)
                 try queue.finish(chain, written: 0)
             }
@@ -338,6 +346,8 @@ extension Vsock {
                 queue.giveBack(chain)
                 break
             }
+            counted.received += 1
+            counted.receivedBytes += UInt64(max(0, writer.written - VsockPacket.size))
             try queue.finish(chain, written: writer.written)
         }
         try host.signal(queue)

@@ -87,6 +87,7 @@
                     ("/metrics", #"{"metrics_path": "m"}"#), ("/serial", "{}"),
                     ("/snapshot/load", #"{"snapshot_path": "s", "mem_file_path": "m"}"#), ("/cpu-config", "{}"),
                     ("/vsock", #"{"guest_cid": 3, "uds_path": "v"}"#), ("/entropy", "{}"),
+                    ("/mmds/config", #"{"network_interfaces": ["a"], "version": "V2"}"#),
                     ("/actions", #"{"action_type": "InstanceStart"}"#),
                     ("/balloon", #"{"amount_mib": 1, "deflate_on_oom": true}"#),
                     ("/machine-config", #"{"vcpu_count": 1, "mem_size_mib": 64}"#),
@@ -97,6 +98,55 @@
                 #expect(
                     try api("PATCH", "/machine-config", #"{"vcpu_count": 2}"#).fault == Fault.postBoot.message)
                 #expect(try api("GET", "/machine-config").json()["vcpu_count"] == 1)
+            }
+
+            @Test(.needs(.kvm)) func metadataWithoutACardIsThereBeforeTheStartAlone() throws {
+                let api = try APIClient("--accept-emulation")
+                #expect(try api("PUT", "/mmds", #"{"a": 1}"#) == .done)
+                #expect(try api("GET", "/mmds") == .init(status: 200, body: #"{"a":1}"#))
+                let large = #"{"a": "\#(String(repeating: "x", count: 51_180))"}"#
+                let refusal = try api("PUT", "/mmds", large)
+                #expect(refusal.status == 204, "\(refusal)")
+                let patch = try api("PATCH", "/mmds", #"{"b": "\#(String(repeating: "x", count: 100))"}"#)
+                #expect(patch.status == 413 && patch.fault?.hasPrefix("MMDS limit exceeded error: ") == true)
+                try boot(api)
+                for (method, body) in [("GET", nil), ("PUT", "{}"), ("PATCH", "{}")] as [(String, String?)] {
+                    #expect(
+                        try api(method, "/mmds", body).fault
+                            == "MMDS error: The MMDS data store is not initialized.")
+                }
+            }
+
+            @Test(.needs(.kvm)) func drivesComeWhileTheGuestRuns() throws {
+                let metrics = try scratch.file("metrics", [])
+                let api = try APIClient("--accept-emulation", "--metrics-path", metrics)
+                try boot(api)
+                func drive(_ id: String, isRoot: Bool = false, engine: String = "Sync") throws -> String {
+                    let path = try scratch.hole(id, size: 4096)
+                    return #"{"drive_id": "\#(id)", "is_root_device": \#(isRoot), "path_on_host": "\#(path)", "#
+                        + #""io_engine": "\#(engine)"}"#
+                }
+                #expect(try api("PUT", "/drives/a", try drive("a")) == .done)
+                #expect(try api("PUT", "/drives/a", try drive("a")).fault == "Device ID in use")
+                #expect(
+                    try api("PUT", "/drives/b", try drive("b", isRoot: true)).fault
+                        == "Drive config error: A root block device already exists!")
+                let missing = #"{"drive_id": "b", "is_root_device": false, "path_on_host": "/none"}"#
+                #expect(try api("PUT", "/drives/b", missing).fault?.contains("No such file or directory") == true)
+                for id in ["b", "c", "d"] {
+                    #expect(try api("PUT", "/drives/\(id)", try drive(id, engine: "Async")) == .done)
+                }
+                #expect(
+                    try api("PUT", "/drives/e", try drive("e")).fault?.contains("no place for another device") == true)
+                #expect(try api("PATCH", "/drives/c", #"{"drive_id": "c", "rate_limiter": {}}"#) == .done)
+                let drives = try api("GET", "/vm/config").json()["drives"]?.arrayValue ?? []
+                #expect(drives.map { $0["drive_id"]?.stringValue } == ["a", "b", "c", "d"])
+                // Each has a group of counters.
+                #expect(try api("PUT", "/actions", #"{"action_type": "FlushMetrics"}"#) == .done)
+                let line = try JSON(parsing: try #require(try readText(metrics).split(separator: "\n").last).utf8)
+                #expect(line["block_c"]?["update_count"] == 1 && line["block_d"]?["update_count"] == 0)
+                #expect(line["block"]?["update_count"] == 1 && line["uart"]?["write_count"] != nil)
+                #expect(line["put_api_requests"]?["drive_count"] == 8)
             }
 
             @Test(.needs(.kvm)) func devicesChangeWhileTheGuestRuns() throws {

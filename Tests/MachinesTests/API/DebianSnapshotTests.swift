@@ -186,7 +186,7 @@
                 try put("/entropy", "{}")
                 try put("/balloon", #"{"amount_mib": 0, "deflate_on_oom": true}"#)
                 try put("/actions", #"{"action_type": "InstanceStart"}"#)
-                try guest.shell.read(until: "# ")
+                try guest.shell.wait(for: "# ")
             }
         }
     }

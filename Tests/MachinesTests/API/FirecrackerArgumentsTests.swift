@@ -52,8 +52,16 @@ import Testing
         #expect(message("--no-seccomp", "--seccomp-filter", "f")?.contains("cannot be used together") == true)
         #expect(message("--id", "a_b")?.contains("Invalid instance ID") == true)
         #expect(message("--http-api-max-payload-size", "many")?.contains("has to be a number") == true)
-        #expect(message("--metadata", "f")?.contains("MMDS") == true)
+        #expect(message("--mmds-size-limit", "large")?.contains("has to be a number") == true)
         #expect(failure("--level", "loud")?.status == .badConfiguration)
+    }
+
+    @Test func theMetadatasLimitIsThatOfABodyIfNothingElseIsSaid() throws {
+        #expect(try FirecrackerArguments([]).metadataLimit == 51_200)
+        #expect(try FirecrackerArguments(["--http-api-max-payload-size", "70000"]).metadataLimit == 70_000)
+        let both = ["--metadata", "f", "--http-api-max-payload-size", "70000", "--mmds-size-limit", "9"]
+        let arguments = try FirecrackerArguments(both)
+        #expect(arguments.metadataLimit == 9 && arguments.metadata == "f")
     }
 
     @Test func aConfigurationFileIsAListOfRequests() throws {

@@ -1,6 +1,7 @@
 #if arch(x86_64)
     import Glibc
     import Linux
+    import Machines
     import TestSupport
     import Testing
 

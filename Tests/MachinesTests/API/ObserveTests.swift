@@ -63,11 +63,11 @@ import Testing
         metrics.count("get_api_requests", "instance_info_count")
         metrics.count("get_api_requests", "instance_info_count")
         metrics.count("get_api_requests", "of which nobody heard")
-        #expect(metrics.flush([("vcpu", [("exit_io_in", 5)])], missedLines: 1))
+        #expect(metrics.flush([CounterGroup("vcpu", [("exit_io_in", 5)])], missedLines: 1))
         metrics.count("get_api_requests", "instance_info_count")
         metrics.note("pause_vm", microseconds: 77)
-        #expect(metrics.flush([("vcpu", [("exit_io_in", 12)])], missedLines: 1))
-        #expect(metrics.flush([("vcpu", [("exit_io_in", 12)])], missedLines: 4))
+        #expect(metrics.flush([CounterGroup("vcpu", [("exit_io_in", 12)])], missedLines: 1))
+        #expect(metrics.flush([CounterGroup("vcpu", [("exit_io_in", 12)])], missedLines: 4))
         let lines = try readText(path).split(separator: "\n").map { try JSON(parsing: String($0)) }
         func values(_ group: String, _ name: String) -> [UInt64?] {
             lines.map { $0[group]?[name]?.integerValue(as: UInt64.self) }

@@ -1,11 +1,16 @@
+import OCI
+
 /// What a request asks the monitor to do.
-enum Action: Hashable {
+enum Action: Equatable {
     // At any time.
     case describeInstance
     case describeVersion
     case describeMachine
     case describeAll
     case describeBalloon
+    case describeMetadata
+    case setMetadata(JSON)
+    case changeMetadata(JSON)
 
     // Before the start.
     case setBootSource(BootSource)
@@ -18,7 +23,8 @@ enum Action: Hashable {
     case setSerial(SerialDevice)
     case setLogger(LoggerSettings)
     case setMetrics(MetricsSettings)
-    case setProcessors
+    case setProcessors(ProcessorSettings)
+    case configureMetadata(MetadataSettings)
     case loadSnapshot(SnapshotLoading)
     case start
 

@@ -28,6 +28,11 @@ final class Controller {
         if case .running(let controller) = phase { controller.machine } else { nil }
     }
 
+    /// What the machine has, once it was started.
+    var resources: Resources? {
+        if case .running(let controller) = phase { controller.resources } else { nil }
+    }
+
     func perform(_ action: Action) throws(Fault) -> Answer {
         switch phase {
         case .running(var controller):

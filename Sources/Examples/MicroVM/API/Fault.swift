@@ -4,8 +4,12 @@ import Linux
 /// Why a request is refused; its message is what the client reads, in Firecracker's words where it has some.
 struct Fault: Error, Hashable {
     var message: String
+    var status: HTTPResponse.Status
 
-    init(_ message: String) { self.message = message }
+    init(_ message: String, status: HTTPResponse.Status = .badRequest) {
+        self.message = message
+        self.status = status
+    }
 
     static let postBoot = Fault("The requested operation is not supported after starting the microVM.")
     static let preBoot = Fault("The requested operation is not supported before starting the microVM.")
@@ -14,7 +18,7 @@ struct Fault: Error, Hashable {
     static func notSupported(_ what: String) -> Fault { Fault("The requested operation is not supported: \(what)") }
 
     init(_ error: BodyError) {
-        message = "An error occurred when deserializing the json body of a request: \(error.message)."
+        self.init("An error occurred when deserializing the json body of a request: \(error.message).")
     }
 }
 

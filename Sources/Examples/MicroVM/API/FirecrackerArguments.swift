@@ -20,6 +20,9 @@ struct FirecrackerArguments: Equatable {
     /// Whether the log says when the guest is up.
     var logsBoot = false
     var payloadLimit = 51_200
+    /// A file with what the guest is told about itself, and how large that may become: bytes.
+    var metadata: String?
+    var metadataLimit = 51_200
     /// Microseconds: when the process was started and how much CPU time it and its parent had had by then.
     var startTime: UInt64?
     var startCPUTime: UInt64?
@@ -71,6 +74,8 @@ struct FirecrackerArguments: Equatable {
         metrics = values["metrics-path"]
         logsBoot = flags.contains("boot-timer")
         payloadLimit = try Self.number("http-api-max-payload-size", values).map { Int(clamping: $0) } ?? payloadLimit
+        metadata = values["metadata"]
+        metadataLimit = try Self.number("mmds-size-limit", values).map { Int(clamping: $0) } ?? payloadLimit
         startTime = try Self.number("start-time-us", values)
         startCPUTime = try Self.number("start-time-cpu-us", values)
         parentCPUTime = try Self.number("parent-cpu-time-us", values)
@@ -119,9 +124,6 @@ struct FirecrackerArguments: Equatable {
         if flags.contains("no-api"), values["config-file"] == nil {
             throw Self.failure("Argument 'config-file' required, but not found.")
         }
-        for name in ["metadata", "mmds-size-limit"] where values[name] != nil {
-            throw Self.failure("Argument '\(name)' is not supported: there is no metadata service (MMDS).")
-        }
         if flags.contains("enable-pci") { throw Self.failure("Argument 'enable-pci' is not supported.") }
     }
 
@@ -157,6 +159,8 @@ struct FirecrackerArguments: Equatable {
           --metrics-path PATH                a file or named pipe for counters
           --boot-timer                       the log says when the guest wrote 123 to 0xc0000000
           --http-api-max-payload-size BYTES  the largest body of a request (51200)
+          --metadata PATH                    JSON that the guest can ask for
+          --mmds-size-limit BYTES            how large that may become (as the largest body)
           --start-time-us, --start-time-cpu-us, --parent-cpu-time-us NUMBER
                                              for the counters of how long the start took
           --no-seccomp, --seccomp-filter PATH

@@ -36,7 +36,15 @@ struct FirecrackerFile {
         try take("machine-config") { (json) throws(BodyError) in
             .changeMachine(try MachineSettings.Update(json, isWhole: true))
         }
-        try take("cpu-config") { (_) throws(BodyError) in .setProcessors }
+        try take("cpu-config") { (json) throws(BodyError) in
+            // In place, or a file of its own.
+            guard case .string(let path) = json else { return .setProcessors(try ProcessorSettings(json)) }
+            let bytes: [UInt8]
+            do throws(SystemError) { bytes = try readFile(path, limit: 1 << 20) } catch {
+                throw BodyError("unable to open or read from the CPU template file: \(error)")
+            }
+            return .setProcessors(try ProcessorSettings(try JSON(body: bytes)))
+        }
         actions.append(
             try members.required("boot-source") { (json) throws(BodyError) in .setBootSource(try BootSource(json)) })
         _ = try members.required("drives") { (json) throws(BodyError) in json }
@@ -44,7 +52,7 @@ struct FirecrackerFile {
         try each("network-interfaces") { (json) throws(BodyError) in .setNetwork(try NetworkInterface(json)) }
         try take("vsock") { (json) throws(BodyError) in .setVsock(try VsockDevice(json)) }
         try take("balloon") { (json) throws(BodyError) in .setBalloon(try BalloonDevice(json)) }
-        try take("mmds-config") { (_) throws(BodyError) in .missing("the metadata service (MMDS)") }
+        try take("mmds-config") { (json) throws(BodyError) in .configureMetadata(try MetadataSettings(json)) }
         try take("entropy") { (json) throws(BodyError) in .setEntropy(try EntropyDevice(json)) }
         try take("serial") { (json) throws(BodyError) in .setSerial(try SerialDevice(json)) }
         try take("memory-hotplug") { (_) throws(BodyError) in .missing("memory hot-plug") }

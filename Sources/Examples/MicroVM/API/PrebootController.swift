@@ -7,14 +7,16 @@ struct PrebootController {
     let instance: InstanceInfo
     let logger: Logger
     let metrics: Metrics
+    let metadata: MetadataStore
     private(set) var resources = Resources()
     /// Something was said of a machine to boot; a snapshot can't be loaded then.
     private(set) var hasBootResources = false
 
-    init(instance: InstanceInfo, logger: Logger, metrics: Metrics) {
+    init(instance: InstanceInfo, logger: Logger, metrics: Metrics, metadata: MetadataStore) {
         self.instance = instance
         self.logger = logger
         self.metrics = metrics
+        self.metadata = metadata
     }
 
     /// Does what is asked, but for starts: those are for who can make a machine.
@@ -34,6 +36,10 @@ struct PrebootController {
         case .setVsock(let vsock): try change { (resources) throws(Fault) in try resources.set(vsock) }
         case .setBalloon(let balloon): try change { (resources) throws(Fault) in try resources.set(balloon) }
         case .setEntropy(let entropy): try change { (resources) throws(Fault) in resources.entropy = entropy }
+        case .configureMetadata(let settings):
+            try change { (resources) throws(Fault) in try resources.set(settings) }
+            metadata.configure(needsToken: settings.version == .v2, isPlain: settings.isPlain)
+        case .describeMetadata, .setMetadata, .changeMetadata: return try metadata.perform(action) ?? .done
         case .setSerial(let serial):
             try serial.check()
             resources.serial = serial
@@ -42,7 +48,8 @@ struct PrebootController {
                 throw Fault("Logger error: Failed to open target file: \(osError(error.errno))")
             }
         case .setMetrics(let settings): try open(settings)
-        case .setProcessors: throw .notSupported("cpu-config")
+        case .setProcessors(let settings):
+            resources.processors = settings
         case .missing(let what): throw .notSupported(what)
         case .start, .loadSnapshot: preconditionFailure("a start is for the controller")
         case .flushMetrics, .pressControlAltDelete, .pause, .resume, .createSnapshot, .changeDrive, .changeNetwork,

@@ -7,6 +7,7 @@ import Virtio
 /// What a machine is to have, as clients said it so far.
 struct Resources: Hashable {
     var machine = MachineSettings()
+    var processors: ProcessorSettings?
     var source: BootSource?
     private(set) var drives: [Drive] = []
     private(set) var networks: [NetworkInterface] = []
@@ -14,12 +15,25 @@ struct Resources: Hashable {
     private(set) var balloon: BalloonDevice?
     var entropy: EntropyDevice?
     var serial: SerialDevice?
+    private(set) var metadata: MetadataSettings?
+    /// What came while the machine ran.
+    private(set) var added: [Added] = []
+
+    enum Added: Hashable {
+        case drive(String)
+        case network(String)
+    }
 
     init() {}
 
     /// Those of a machine that was there, which are not checked again.
-    init(machine: MachineSettings, drives: [Drive], networks: [NetworkInterface], balloon: BalloonDevice?) {
+    init(
+        machine: MachineSettings, drives: [Drive], networks: [NetworkInterface], added: [Added],
+        balloon: BalloonDevice?, metadata: MetadataSettings?
+    ) {
         self.machine = machine
+        self.added = added
+        self.metadata = metadata
         self.drives = drives
         self.networks = networks
         self.balloon = balloon
@@ -54,6 +68,8 @@ struct Resources: Hashable {
                     + "size.")
         }
         machine = new
+        // No template of Firecracker's own is none of the client's either.
+        if update.template != nil { processors = nil }
     }
 
     /// A drive of the same id gives way. The root drive is the first, whenever it was named.
@@ -95,7 +111,22 @@ struct Resources: Hashable {
         self.balloon = balloon
     }
 
+    mutating func set(_ metadata: MetadataSettings) throws(Fault) {
+        try metadata.check(beside: networks.map(\.id))
+        self.metadata = metadata
+    }
+
     // MARK: - What changed while it ran
+
+    mutating func noteAdded(_ drive: Drive) {
+        drives.append(drive)
+        added.append(.drive(drive.id))
+    }
+
+    mutating func noteAdded(_ network: NetworkInterface) {
+        networks.append(network)
+        added.append(.network(network.id))
+    }
 
     mutating func noteDrive(_ id: String, path: String? = nil, limit: RateLimiterBody? = nil) {
         guard let index = drives.firstIndex(where: { $0.id == id }) else { return }
@@ -123,6 +154,9 @@ struct Resources: Hashable {
 
     // MARK: - The machine
 
+    /// Places for drives and cards that come while the machine runs.
+    private static let spareDevices = 4
+
     /// The machine as it is made.
     func configuration(acceptsEmulation: Bool) throws(Fault) -> MachineConfiguration {
         guard let source else {
@@ -132,17 +166,30 @@ struct Resources: Hashable {
         configuration.initialRAMDisk = source.initialRAMDisk
         configuration.commandLine = commandLine(source)
         configuration.processors = Int(machine.processors)
+        configuration.processorTemplate = processors?.template
         configuration.memory = machine.memory << 20
-        configuration.disks = drives.map(\.disk)
-        configuration.networks = networks.map(\.card)
+        configuration.disks = drives.filter { !added.contains(.drive($0.id)) }.map(\.disk)
+        configuration.networks = networks.filter { !added.contains(.network($0.id)) }.map(\.card)
         configuration.vsock = vsock?.port
         configuration.balloon = balloon?.choice
         configuration.hasEntropy = entropy != nil
         configuration.entropyLimit = (entropy?.limit).limiter
         configuration.hasKeyboard = true
         configuration.tracksDirtyPages = machine.tracksDirtyPages
+        configuration.spareDevices = max(
+            0, min(Self.spareDevices, MachineConfiguration.mostDevices - configuration.deviceCount))
         configuration.acceptsEmulation = acceptsEmulation
         return configuration
+    }
+
+    /// What came while the machine ran, as it is made.
+    var additions: [MachineConfiguration.Addition] {
+        added.compactMap { added in
+            switch added {
+            case .drive(let id): drives.first { $0.id == id }.map { .disk($0.disk) }
+            case .network(let id): networks.first { $0.id == id }.map { .network($0.card) }
+            }
+        }
     }
 
     /// The kernel's arguments, and where its root is: in front of what is for init behind `--`.
@@ -164,11 +211,11 @@ struct Resources: Hashable {
             "balloon": balloon?.json ?? .null,
             "drives": .array(drives.map(\.json)),
             "boot-source": source?.json ?? ["kernel_image_path": "", "initrd_path": nil, "boot_args": nil],
-            "cpu-config": nil,
+            "cpu-config": processors?.json ?? .null,
             "logger": nil,
             "machine-config": machine.json,
             "metrics": nil,
-            "mmds-config": nil,
+            "mmds-config": metadata?.json ?? .null,
             "network-interfaces": .array(networks.map(\.json)),
             "vsock": vsock?.json ?? .null,
             "entropy": entropy?.json ?? .null,

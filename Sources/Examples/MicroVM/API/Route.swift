@@ -27,6 +27,7 @@ struct Route {
             switch action {
             case .changeMachine(let update): update.template != nil
             case .setVsock(let vsock): vsock.hasID
+            case .configureMetadata(let settings): settings.version == .v1
             case .loadSnapshot(let loading): loading.isDeprecated
             default: false
             }
@@ -71,7 +72,7 @@ struct Route {
             guard what == "status" else { throw Fault("Unrecognized GET request path `/hinting/\(what)`.") }
             return .describeHinting
         case ("balloon", let what?): throw Fault("Unrecognized GET request path `\(what)`.")
-        case ("mmds", _): return .missing("the metadata service (MMDS)")
+        case ("mmds", _): return .describeMetadata
         case ("hotplug", "memory"): return .missing("memory hot-plug")
         default: return nil
         }
@@ -102,7 +103,8 @@ struct Route {
         case "serial": return try read(body) { (json) throws(BodyError) in .setSerial(try SerialDevice(json)) }
         case "logger": return try read(body) { (json) throws(BodyError) in .setLogger(try LoggerSettings(json)) }
         case "metrics": return try read(body) { (json) throws(BodyError) in .setMetrics(try MetricsSettings(json)) }
-        case "cpu-config": return try read(body) { (_) throws(BodyError) in .setProcessors }
+        case "cpu-config":
+            return try read(body) { (json) throws(BodyError) in .setProcessors(try ProcessorSettings(json)) }
         case "snapshot":
             switch place.rest.first {
             case "create":
@@ -113,7 +115,13 @@ struct Route {
                 throw Fault("Invalid request method and/or path: PUT /snapshot/\(what).")
             case nil: throw Fault("Missing snapshot operation type.")
             }
-        case "mmds": return .missing("the metadata service (MMDS)")
+        case "mmds":
+            switch place.rest.first {
+            case nil: return try read(body) { (json) throws(BodyError) in .setMetadata(json) }
+            case "config":
+                return try read(body) { (json) throws(BodyError) in .configureMetadata(try MetadataSettings(json)) }
+            case let what?: throw Fault("Unrecognized PUT request path `\(what)`.")
+            }
         case "pmem": return .missing("persistent memory")
         case "hotplug" where place.rest.first == "memory": return .missing("memory hot-plug")
         default: return nil
@@ -144,7 +152,7 @@ struct Route {
             return .changeStatistics(interval: try read(body, BalloonDevice.interval))
         case "balloon": return .changeBalloon(amount: try read(body, BalloonDevice.amount))
         case "vm": return try read(body, state)
-        case "mmds": return .missing("the metadata service (MMDS)")
+        case "mmds": return try read(body) { (json) throws(BodyError) in .changeMetadata(json) }
         case "pmem": return .missing("persistent memory")
         case "hotplug" where place.rest.first == "memory": return .missing("memory hot-plug")
         default: return nil

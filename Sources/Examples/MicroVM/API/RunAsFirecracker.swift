@@ -1,6 +1,7 @@
 import Glibc
 import Linux
 import Machines
+import OCI
 import Virtio
 
 /// Does what a command line in Firecracker's words asks for.
@@ -49,6 +50,8 @@ final class FirecrackerMode {
     private let instance: InstanceInfo
     private let logger: Logger
     private let metrics = Metrics()
+    private let metadata: MetadataStore
+    private let metadataCounters = MetadataCounters()
     private let loop: EventLoop
     private let signals: SignalDescriptor
     private var terminal: RawTerminal?
@@ -63,6 +66,7 @@ final class FirecrackerMode {
             throw Failure(.refused, error.message)
         }
         instance = InstanceInfo(id: arguments.id)
+        metadata = MetadataStore(limit: arguments.metadataLimit)
         logger = Logger(id: arguments.id)
         do throws(SystemError) {
             let wanted = SignalSet([.hangUp, .interrupt, .terminate])
@@ -96,8 +100,9 @@ final class FirecrackerMode {
                 throw Failure(.refused, "Could not initialize metrics: \(osError(error.errno))")
             }
         }
+        if let path = arguments.metadata { try readMetadata(path) }
         let controller = Controller(
-            PrebootController(instance: instance, logger: logger, metrics: metrics),
+            PrebootController(instance: instance, logger: logger, metrics: metrics, metadata: metadata),
             start: { [unowned self] (resources) throws(Fault) in try self.start(resources) },
             load: { [unowned self] (loading, resources) throws(Fault) in try self.load(loading, resources) })
         let server = arguments.hasAPI ? try listen() : nil
@@ -106,6 +111,22 @@ final class FirecrackerMode {
         // Before the first request: whoever makes it may be a stranger.
         do throws(MachineError) { try confinement.confine(.api) } catch { throw Failure(.refused, error.description) }
         return try wait(controller, server)
+    }
+
+    private func readMetadata(_ path: String) throws(Failure) {
+        let bytes: [UInt8]
+        do throws(SystemError) { bytes = try readFile(path, limit: 8 << 20) } catch {
+            throw Failure(.refused, "Unable to open or read from the mmds content file: \(error)")
+        }
+        do throws(BodyError) {
+            let contents = try JSON(body: bytes)
+            do throws(MetadataStore.Refusal) { try metadata.replace(contents) } catch {
+                throw BodyError("it has more than \(metadata.limit) bytes")
+            }
+        } catch {
+            throw Failure(.badConfiguration, "MMDS error: metadata provided not valid json: \(error.message)")
+        }
+        logger.info("Successfully added metadata to mmds from file")
     }
 
     private func listen() throws(Failure) -> HTTPServer {
@@ -178,6 +199,10 @@ final class FirecrackerMode {
         var resources = try Resources(restoring: snapshot, loading)
         resources.serial = before.serial
         snapshot.configuration = try resources.configuration(acceptsEmulation: arguments.acceptsEmulation)
+        snapshot.additions = resources.additions
+        if let settings = resources.metadata {
+            metadata.configure(needsToken: settings.version == .v2, isPlain: settings.isPlain)
+        }
         let memory: SnapshotMemory =
             loading.backend == .file ? .file(loading.backendPath) : .handler(loading.backendPath)
         let controller: RuntimeController
@@ -216,13 +241,27 @@ final class FirecrackerMode {
                 try loop.add(descriptor, for: [.readable, .oneShot], token: Token.guestIsUp.rawValue)
             }
         } catch { throw MachineError(.machine, .refused(error)) }
+        try connectMetadata(machine, resources.metadata)
         if resources.serial?.path == nil { terminal = try? RawTerminal(.duplicate(of: STDIN_FILENO)) }
         do throws(MachineError) { try machine.start(preparing: confinement.preparation) } catch {
             terminal = nil
             throw error
         }
         nextFlush = monotonicNanoseconds() + Self.period
-        return RuntimeController(instance, machine, resources, metrics) { [unowned self] in flush(machine) }
+        return RuntimeController(instance, machine, resources, metrics, metadata) { [unowned self] in flush(machine, $0)
+        }
+    }
+
+    /// Lets the guest ask by the cards that were named.
+    private func connectMetadata(_ machine: Machine, _ settings: MetadataSettings?) throws(MachineError) {
+        guard let settings else { return }
+        for id in settings.networks {
+            let stack = MetadataStack(
+                at: settings.address ?? MetadataStack.defaultAddress, metadata, metadataCounters)
+            do throws(SystemError) { try machine.network(id)?.setFilter(stack) } catch {
+                throw MachineError(.network, .refused(error))
+            }
+        }
     }
 
     private static func part(_ error: MachineError) -> String {
@@ -264,16 +303,16 @@ final class FirecrackerMode {
             for token in events {
                 switch Token(rawValue: min(token, Token.server.rawValue)) {
                 case .signals:
-                    if let signal = try? signals.next() { return stop(controller.machine, signal) }
+                    if let signal = try? signals.next() { return stop(controller, signal) }
                 case .ending:
-                    if let machine = controller.machine { return end(machine) }
+                    if let machine = controller.machine { return end(machine, controller) }
                 case .guestIsUp: reportBoot(controller.machine)
                 case .server, nil: server?.handle(token, loop, now) { service.answer($0) }
                 }
             }
             if let due = nextFlush, due <= now {
                 nextFlush = now + Self.period
-                flush(controller.machine)
+                flush(controller.machine, controller.resources)
             }
         }
     }
@@ -285,22 +324,22 @@ final class FirecrackerMode {
         return ofServer < 0 ? ofFlush : min(ofServer, ofFlush)
     }
 
-    private func stop(_ machine: Machine?, _ signal: Signal) -> CInt {
+    private func stop(_ controller: Controller, _ signal: Signal) -> CInt {
         logger.info("Stopped by \(signal).")
-        machine?.stop()
-        _ = machine?.wait()
-        flush(machine)
+        controller.machine?.stop()
+        _ = controller.machine?.wait()
+        flush(controller.machine, controller.resources)
         terminal = nil
         return ExitStatus.signal(signal.rawValue).rawValue
     }
 
     /// The guest's machine has ended: an end of its own is none of failure.
-    private func end(_ machine: Machine) -> CInt {
+    private func end(_ machine: Machine, _ controller: Controller) -> CInt {
         let ending = machine.wait()
         terminal = nil
         // What was said last may have come with the end.
         reportBoot(machine)
-        flush(machine)
+        flush(machine, controller.resources)
         for fault in machine.faults { logger.warn("A device asked its driver for a reset: \(fault)") }
         switch ending {
         case .failed(let error):
@@ -330,19 +369,13 @@ final class FirecrackerMode {
         return String(repeating: " ", count: max(0, 6 - text.count)) + text
     }
 
-    private func flush(_ machine: Machine?) {
-        var pulled: [(group: String, counters: [(String, UInt64)])] = []
-        if let exits = machine?.exits {
-            pulled.append(
-                (
-                    "vcpu",
-                    [
-                        ("exit_io_in", exits.portReads), ("exit_io_out", exits.portWrites),
-                        ("exit_mmio_read", exits.memoryReads), ("exit_mmio_write", exits.memoryWrites),
-                    ]
-                ))
+    private func flush(_ machine: Machine?, _ resources: Resources?) {
+        var groups = [DeviceMetrics.mmds(metadataCounters)]
+        if let machine, let resources {
+            groups += DeviceMetrics.groups(
+                machine, drives: resources.drives.map(\.id), networks: resources.networks.map(\.id))
         }
-        metrics.flush(pulled, missedLines: logger.missed)
+        metrics.flush(groups, missedLines: logger.missed)
     }
 }
 

@@ -10,15 +10,17 @@ struct RuntimeController {
     /// What the machine has now.
     private(set) var resources: Resources
     private let metrics: Metrics
-    private let flush: () -> Void
+    private let metadata: MetadataStore
+    private let flush: (Resources) -> Void
 
     /// - Parameter flush: writes the metrics.
     init(
         _ instance: InstanceInfo, _ machine: Machine, _ resources: Resources, _ metrics: Metrics,
-        flush: @escaping () -> Void
+        _ metadata: MetadataStore, flush: @escaping (Resources) -> Void
     ) {
         self.instance = instance
         self.metrics = metrics
+        self.metadata = metadata
         self.machine = machine
         self.resources = resources
         self.flush = flush
@@ -40,8 +42,14 @@ struct RuntimeController {
             }
             return .value(balloon.statisticsJSON)
         case .describeHinting: return try describeHinting()
-        case .flushMetrics: flush()
+        case .describeMetadata, .setMetadata, .changeMetadata:
+            // No card leads to it then.
+            guard resources.metadata != nil else { throw Fault(.notInitialized) }
+            return try metadata.perform(action) ?? .done
+        case .flushMetrics: flush(resources)
         case .pressControlAltDelete: machine.pressControlAltDelete()
+        case .setDrive(let drive): try plug(drive)
+        case .setNetwork(let network): try plug(network)
         case .changeDrive(let update): try change(update)
         case .changeNetwork(let update): try change(update)
         case .changeBalloon(let amount): try changeBalloon(amount)
@@ -56,8 +64,8 @@ struct RuntimeController {
         case .createSnapshot(let creation): try save(creation)
         case .missing(let what): throw .notSupported(what)
         case .unplug(let what): throw .notSupported("hot-unplug of \(what)")
-        case .setBootSource, .changeMachine, .setDrive, .setNetwork, .setVsock, .setBalloon, .setEntropy, .setSerial,
-            .setLogger, .setMetrics, .setProcessors, .loadSnapshot, .start:
+        case .setBootSource, .changeMachine, .setVsock, .setBalloon, .setEntropy, .setSerial,
+            .setLogger, .setMetrics, .setProcessors, .configureMetadata, .loadSnapshot, .start:
             throw .postBoot
         }
         return .done
@@ -87,7 +95,7 @@ struct RuntimeController {
             try machine.save(
                 creation.kind == .full ? .full : .diff,
                 to: SnapshotFiles(state: creation.path, memory: creation.memoryPath), configuration: configuration,
-                note: resources.saved)
+                additions: resources.additions, note: resources.saved)
         } catch {
             switch (error.part, error.reason) {
             case (.memory, .refused(let why)) where why.operation.hasPrefix("open"):
@@ -107,6 +115,28 @@ struct RuntimeController {
     }
 
     // MARK: - Drives and cards
+
+    /// Adds a drive, of which the guest hears by itself.
+    private mutating func plug(_ drive: Drive) throws(Fault) {
+        guard machine.disk(drive.id) == nil else { throw Self.idInUse }
+        if drive.isRoot { throw Fault("Drive config error: A root block device already exists!") }
+        try drive.check()
+        do throws(MachineError) { try machine.addDisk(drive.disk) } catch {
+            throw Fault("Drive config error: Unable to create the virtio block device: \(error)")
+        }
+        resources.noteAdded(drive)
+    }
+
+    private mutating func plug(_ network: NetworkInterface) throws(Fault) {
+        guard machine.network(network.id) == nil else { throw Self.idInUse }
+        try network.check(beside: resources.networks)
+        do throws(MachineError) { try machine.addNetwork(network.card) } catch {
+            throw Fault("Network config error: Could not create the network device: \(error)")
+        }
+        resources.noteAdded(network)
+    }
+
+    private static let idInUse = Fault("Device ID in use")
 
     private mutating func change(_ update: Drive.Update) throws(Fault) {
         let refusal = "Drive config error: Unable to patch the block device: "

@@ -9,6 +9,8 @@ extension Resources {
             "boot-source": source?.json ?? .null, "machine-config": machine.json,
             "drives": .array(drives.map(\.json)), "network-interfaces": .array(networks.map(\.json)),
             "vsock": vsock?.json ?? .null, "balloon": balloon?.json ?? .null, "entropy": entropy?.json ?? .null,
+            "cpu-config": processors?.json ?? .null, "mmds-config": metadata?.json ?? .null,
+            "added": .array(added.map(\.json)),
         ]
         return document.encodedBytes()
     }
@@ -35,7 +37,10 @@ extension Resources {
     private init(saved note: [UInt8]) throws(BodyError) {
         let members = try Members(
             try JSON(body: note), "Resources",
-            ["boot-source", "machine-config", "drives", "network-interfaces", "vsock", "balloon", "entropy"])
+            [
+                "boot-source", "machine-config", "drives", "network-interfaces", "vsock", "balloon", "entropy",
+                "cpu-config", "mmds-config", "added",
+            ])
         let update = try members.required("machine-config") { (json) throws(BodyError) in
             try MachineSettings.Update(json, isWhole: true)
         }
@@ -46,12 +51,33 @@ extension Resources {
             try Value.list(json) { (json) throws(BodyError) in try NetworkInterface(json) }
         }
         let balloon = try members.optional("balloon") { (json) throws(BodyError) in try BalloonDevice(json) }
+        let metadata = try members.optional("mmds-config") { (json) throws(BodyError) in try MetadataSettings(json) }
+        let added = try members.required("added") { (json) throws(BodyError) in
+            try Value.list(json) { (json) throws(BodyError) in try Added(json) }
+        }
         do throws(Fault) {
             self.init(
-                machine: try MachineSettings().applying(update), drives: drives, networks: networks, balloon: balloon)
+                machine: try MachineSettings().applying(update), drives: drives, networks: networks, added: added,
+                balloon: balloon, metadata: metadata)
         } catch { throw BodyError(error.message) }
         source = try members.optional("boot-source") { (json) throws(BodyError) in try BootSource(json) }
         vsock = try members.optional("vsock") { (json) throws(BodyError) in try VsockDevice(json) }
         entropy = try members.optional("entropy") { (json) throws(BodyError) in try EntropyDevice(json) }
+        processors = try members.optional("cpu-config") { (json) throws(BodyError) in try ProcessorSettings(json) }
+    }
+}
+
+extension Resources.Added {
+    fileprivate var json: JSON {
+        switch self {
+        case .drive(let id): ["drive": JSON(id)]
+        case .network(let id): ["network": JSON(id)]
+        }
+    }
+
+    fileprivate init(_ json: JSON) throws(BodyError) {
+        let members = try Members(json, "Added", ["drive", "network"])
+        let drive = try members.optional("drive", Value.text)
+        self = if let drive { .drive(drive) } else { .network(try members.required("network", Value.text)) }
     }
 }

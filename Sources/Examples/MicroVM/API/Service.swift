@@ -35,15 +35,17 @@ struct Service {
     }
 
     private func refuse(_ fault: Fault) -> HTTPResponse {
-        logger.error("Received Error. Status code: 400 Bad Request. Message: \(fault.message)")
-        return HTTPResponse(.badRequest, ["fault_message": JSON(fault.message)])
+        let status = "\(fault.status.rawValue) \(fault.status.reason)"
+        logger.error("Received Error. Status code: \(status). Message: \(fault.message)")
+        return HTTPResponse(fault.status, ["fault_message": JSON(fault.message)])
     }
 
     private static func describe(_ request: HTTPRequest) -> String {
         let method = request.method.rawValue.prefix(1) + request.method.rawValue.dropFirst().lowercased()
         // Encoded: no client may begin a line of the log.
         let text = "\(method) request on \(JSON(String(request.path)).encoded())"
-        guard let body = request.body else { return text }
+        // What a guest is told about itself may be secret.
+        guard let body = request.body, request.path.split(separator: "/") != ["mmds"] else { return text }
         return "\(text) with body \(JSON(String(decoding: body, as: UTF8.self)).encoded())"
     }
 }

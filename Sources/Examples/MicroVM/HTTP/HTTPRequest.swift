@@ -14,6 +14,14 @@ struct HTTPRequest: Hashable {
     var body: [UInt8]?
     /// Whether the client may send another request over the same connection.
     var keepsAlive = true
+    /// Those of ``keptFields`` that the client sent, by their names in small letters; the first of a name.
+    var fields: [String: String] = [:]
+
+    /// The header fields that somebody here asks for. Others are checked and forgotten: a client can make nobody keep them.
+    static let keptFields: Set<String> = [
+        "accept", "x-metadata-token", "x-aws-ec2-metadata-token", "x-metadata-token-ttl-seconds",
+        "x-aws-ec2-metadata-token-ttl-seconds", "x-forwarded-for",
+    ]
 
     init(_ method: Method, _ target: String, body: [UInt8]? = nil) {
         self.method = method

@@ -162,6 +162,8 @@ struct RequestParser {
                 default: break
                 }
             }
+        case let other where HTTPRequest.keptFields.contains(other):
+            if request.fields[other] == nil { request.fields[other] = Self.text(value) }
         default: break
         }
     }

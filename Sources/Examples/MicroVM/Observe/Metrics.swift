@@ -10,12 +10,13 @@ final class Metrics {
     /// A group of counters and the names in it.
     private static let counted: [(group: String, names: [String])] = [
         ("deprecated_api", ["deprecated_http_api_calls"]),
-        ("get_api_requests", ["instance_info_count", "machine_cfg_count", "vmm_version_count"]),
-        ("patch_api_requests", both("drive", "machine_cfg", "network")),
+        ("get_api_requests", ["instance_info_count", "machine_cfg_count", "mmds_count", "vmm_version_count"]),
+        ("patch_api_requests", both("drive", "machine_cfg", "mmds", "network")),
         (
             "put_api_requests",
             both(
-                "actions", "boot_source", "cpu_cfg", "drive", "logger", "machine_cfg", "metrics", "network", "serial",
+                "actions", "boot_source", "cpu_cfg", "drive", "logger", "machine_cfg", "metrics", "mmds", "network",
+                "serial",
                 "vsock")
         ),
     ]
@@ -64,10 +65,10 @@ final class Metrics {
     ///   - missedLines: lines of the log that were lost.
     /// - Returns: whether there was a place to write to, and it took the line.
     @discardableResult
-    func flush(_ pulled: [(group: String, counters: [(String, UInt64)])], missedLines: UInt64) -> Bool {
+    func flush(_ pulled: [CounterGroup], missedLines: UInt64) -> Bool {
         guard isOpen else { return false }
         var now = counters
-        for (group, values) in pulled { now[group] = Dictionary(values) { $1 } }
+        for group in pulled { now[group.name] = Dictionary(group.counters) { $1 } }
         now["logger"] = [
             "metrics_fails": failed, "missed_log_count": missedLines, "missed_metrics_count": missed,
         ]
@@ -116,7 +117,7 @@ struct RequestCounter {
         let first = request.path.split(separator: "/").first.map(String.init) ?? ""
         let names = [
             "actions": "actions", "boot-source": "boot_source", "cpu-config": "cpu_cfg", "drives": "drive",
-            "logger": "logger", "machine-config": "machine_cfg", "metrics": "metrics",
+            "logger": "logger", "machine-config": "machine_cfg", "metrics": "metrics", "mmds": "mmds",
             "network-interfaces": "network", "serial": "serial", "vsock": "vsock", "": "instance_info",
             "version": "vmm_version",
         ]

@@ -1,0 +1,138 @@
+import Machines
+import Virtio
+
+/// A group of counters that go up only.
+struct CounterGroup: Equatable {
+    let name: String
+    let counters: [(String, UInt64)]
+
+    init(_ name: String, _ counters: [(String, UInt64)]) { (self.name, self.counters) = (name, counters) }
+
+    static func == (left: CounterGroup, right: CounterGroup) -> Bool {
+        left.name == right.name && left.counters.elementsEqual(right.counters) { $0 == $1 }
+    }
+
+    /// The sums of groups with the same counters.
+    static func sum(_ name: String, _ groups: [CounterGroup]) -> CounterGroup {
+        var sums = groups[0].counters
+        for group in groups.dropFirst() {
+            for index in sums.indices { sums[index].1 += group.counters[index].1 }
+        }
+        return CounterGroup(name, sums)
+    }
+}
+
+/// The devices' counts by Firecracker's names. A counter of its that has no name here is one that is not counted.
+enum DeviceMetrics {
+    /// Each kind's sum, and each drive and card by itself.
+    ///
+    /// - Parameters:
+    ///   - drives, networks: the ids of those there are.
+    static func groups(_ machine: Machine, drives: [String], networks: [String]) -> [CounterGroup] {
+        var groups = [
+            vcpu(machine.exits), port("uart", machine.serialCounts),
+            CounterGroup(
+                "i8042",
+                port("i8042", machine.keyboardCounts).counters + [("reset_count", machine.keyboardCounts.resets)]),
+        ]
+        let blocks = drives.compactMap { id in machine.disk(id).map { block("block_\(id)", $0.counts) } }
+        if !blocks.isEmpty { groups += [CounterGroup.sum("block", blocks)] + blocks }
+        let nets = networks.compactMap { id in machine.network(id).map { net("net_\(id)", $0.counts) } }
+        if !nets.isEmpty { groups += [CounterGroup.sum("net", nets)] + nets }
+        if let vsock = machine.vsock { groups.append(self.vsock(vsock.counts)) }
+        if let balloon = machine.balloon { groups.append(self.balloon(balloon.counts)) }
+        if let entropy = machine.entropy { groups.append(self.entropy(entropy.counts)) }
+        return groups
+    }
+
+    private static func vcpu(_ counts: ExitCounts) -> CounterGroup {
+        CounterGroup(
+            "vcpu",
+            [
+                ("exit_io_in", counts.portReads), ("exit_io_out", counts.portWrites),
+                ("exit_mmio_read", counts.memoryReads), ("exit_mmio_write", counts.memoryWrites),
+            ])
+    }
+
+    private static func port(_ name: String, _ counts: PortCounts) -> CounterGroup {
+        CounterGroup(
+            name,
+            [
+                ("read_count", counts.reads), ("write_count", counts.writes),
+                ("missed_read_count", counts.missedReads), ("missed_write_count", counts.missedWrites),
+            ])
+    }
+
+    static func block(_ name: String, _ counts: BlockCounts) -> CounterGroup {
+        CounterGroup(
+            name,
+            [
+                ("execute_fails", counts.failures), ("flush_count", counts.flushes),
+                ("invalid_reqs_count", counts.unsupported), ("queue_event_count", counts.notifications),
+                ("rate_limiter_event_count", counts.throttleEvents),
+                ("rate_limiter_throttled_events", counts.throttles), ("read_bytes", counts.readBytes),
+                ("read_count", counts.reads), ("update_count", counts.updates),
+                ("update_fails", counts.failedUpdates), ("write_bytes", counts.writtenBytes),
+                ("write_count", counts.writes),
+            ])
+    }
+
+    static func net(_ name: String, _ counts: NetworkCounts) -> CounterGroup {
+        CounterGroup(
+            name,
+            [
+                ("rx_bytes_count", counts.receivedBytes), ("rx_count", counts.received),
+                ("rx_packets_count", counts.received), ("rx_queue_event_count", counts.receiveNotifications),
+                ("rx_event_rate_limiter_count", counts.receiveThrottleEvents),
+                ("rx_rate_limiter_throttled", counts.receiveThrottles), ("rx_tap_event_count", counts.cableEvents),
+                ("tap_read_fails", counts.failedReads), ("tap_write_fails", counts.failedWrites),
+                ("tx_bytes_count", counts.sentBytes), ("tx_count", counts.sent),
+                ("tx_malformed_frames", counts.malformed), ("tx_packets_count", counts.sent),
+                ("tx_queue_event_count", counts.transmitNotifications),
+                ("tx_rate_limiter_event_count", counts.transmitThrottleEvents),
+                ("tx_rate_limiter_throttled", counts.transmitThrottles),
+            ])
+    }
+
+    static func vsock(_ counts: VsockCounts) -> CounterGroup {
+        CounterGroup(
+            "vsock",
+            [
+                ("conns_added", counts.added), ("conns_removed", counts.removed),
+                ("rx_bytes_count", counts.receivedBytes), ("rx_packets_count", counts.received),
+                ("rx_queue_event_count", counts.receiveNotifications), ("tx_bytes_count", counts.sentBytes),
+                ("tx_packets_count", counts.sent), ("tx_queue_event_count", counts.transmitNotifications),
+            ])
+    }
+
+    static func balloon(_ counts: BalloonCounts) -> CounterGroup {
+        CounterGroup(
+            "balloon",
+            [
+                ("deflate_count", counts.deflations), ("free_page_hint_count", counts.hints),
+                ("free_page_hint_freed", counts.hintedBytes), ("free_page_report_count", counts.reports),
+                ("free_page_report_freed", counts.reportedBytes), ("inflate_count", counts.inflations),
+                ("stats_updates_count", counts.statistics),
+            ])
+    }
+
+    static func entropy(_ counts: EntropyCounts) -> CounterGroup {
+        CounterGroup(
+            "entropy",
+            [
+                ("entropy_bytes", counts.bytes), ("entropy_event_count", counts.requests),
+                ("entropy_rate_limiter_throttled", counts.throttles), ("host_rng_fails", counts.failures),
+                ("rate_limiter_event_count", counts.throttleEvents),
+            ])
+    }
+
+    static func mmds(_ counters: MetadataCounters) -> CounterGroup {
+        let names: [(String, MetadataCounters.Event)] = [
+            ("connections_created", .opened), ("connections_destroyed", .closed), ("rx_accepted", .accepted),
+            ("rx_accepted_err", .malformed), ("rx_accepted_unusual", .unusual), ("rx_count", .segment),
+            ("rx_invalid_token", .invalidToken), ("rx_no_token", .noToken), ("tx_bytes", .sentBytes),
+            ("tx_count", .sentFrame), ("tx_frames", .sentFrame),
+        ]
+        return CounterGroup("mmds", names.map { ($0, counters[$1]) })
+    }
+}
