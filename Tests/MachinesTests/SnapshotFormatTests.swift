@@ -73,7 +73,7 @@
             #expect(
                 "\(SnapshotError.otherVersion("2.1.0"))".hasSuffix("the format 2.1.0, and this program knows 1.0.0"))
             bytes = Self.file.encoded
-            bytes.store(UInt32(.max), at: 12)
+            bytes.store(UInt32.max, at: 12)
             #expect(refusal(sealed(bytes)).map { "\($0)" }?.contains("malformed") == true)
             // A name that is not known, one twice, and a length behind the end.
             bytes = Self.file.encoded
