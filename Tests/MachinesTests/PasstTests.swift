@@ -41,10 +41,11 @@
             ]
 
             private func monitor(_ words: [String]) throws -> Monitor {
-                #expect(chmod("/dev/kvm", 0o666) == 0 && chmod(scratch.path, 0o755) == 0)
+                #expect(chmod("/dev/kvm", 0o666) == 0)
                 let script = """
                     set -e
                     PATH=$PATH:/usr/sbin:/sbin
+                    chmod -R a+rX \(scratch.path)
                     ip link set lo up
                     ip link add up0 type dummy
                     ip address add 192.0.2.2/24 dev up0

@@ -83,7 +83,7 @@
                 let half = "PUT /machine-config HTTP/1.1\r\nContent-Length: 100\r\n\r\n{"
                 let large = "PUT /machine-config HTTP/1.1\r\nContent-Length: 104857600\r\n\r\n"
                 func load(_ count: Int) throws {
-                    let begin = monotonicNanoseconds()
+                    let begin = ContinuousClock.now
                     var hanging: LoadClient?
                     for index in 0..<count {
                         let (request, status) = requests[index % requests.count]
@@ -100,9 +100,7 @@
                         default: break
                         }
                         // A thousand a second, and no more.
-                        let due = begin + UInt64(index) * 1_000_000
-                        let now = monotonicNanoseconds()
-                        if due > now { usleep(UInt32((due - now) / 1000)) }
+                        while ContinuousClock.now < begin + .milliseconds(index) { usleep(200) }
                     }
                     _ = hanging
                 }
