@@ -6,7 +6,8 @@
     struct ProcessorSetup {
         private let count: Int
         private let topology: Topology
-        private let supported: [CPUIDEntry]
+        /// What this host's processors can be made to answer, with the template's changes.
+        let supported: [CPUIDEntry]
         private let template: ProcessorTemplate?
         private let hasDeadlineTimer: Bool
 

@@ -33,7 +33,7 @@
         ) throws(MachineError) {
             var times = SetupTimes(begin: monotonicNanoseconds())
             let configuration = snapshot.configuration
-            try configuration.validate()
+            do throws(SnapshotError) { try snapshot.check() } catch { throw MachineError(error) }
             let expected = snapshot.transports.count - snapshot.additions.count
             guard configuration.deviceCount + more.count == expected else {
                 throw MachineError(
@@ -42,7 +42,15 @@
 
             let hypervisor = try building(.machine) { () throws(SystemError) in try Hypervisor() }
             try Self.check(hypervisor, configuration)
-            try Self.checkProcessor(hypervisor, snapshot)
+            let setup = try building(.machine) { () throws(SystemError) in
+                try ProcessorSetup(
+                    configuration.processors, maximum: configuration.mostProcessors,
+                    template: configuration.processorTemplate, hypervisor)
+            }
+            for processor in snapshot.processors {
+                let missing = ProcessorBaseline.missing(processor.cpuid, setup.supported)
+                guard missing.isEmpty else { throw MachineError(SnapshotError.otherProcessor(missing)) }
+            }
             let vm = try Self.makeVM(hypervisor)
             let (memory, handler) = try Self.restoredMemory(snapshot, source, vm)
             times.host = monotonicNanoseconds()
@@ -51,11 +59,6 @@
             for device in snapshot.additions { try parts.add(device, vm: vm, memory: memory) }
             times.devices = monotonicNanoseconds()
 
-            let setup = try building(.machine) { () throws(SystemError) in
-                try ProcessorSetup(
-                    configuration.processors, maximum: configuration.mostProcessors,
-                    template: configuration.processorTemplate, hypervisor)
-            }
             var growth = parts.growth(configuration, setup, AddressMap(memory: configuration.memory))
             growth.takeUp(
                 processors: snapshot.processors.count, memory: snapshot.legacy.hotplug.memory,
@@ -77,16 +80,6 @@
             self.init(configuration, times, vm: vm, memory: memory, parts, processors, growth)
             self.handler = handler
             control.withLock { $0 = true }
-        }
-
-        private static func checkProcessor(
-            _ hypervisor: borrowing Hypervisor, _ snapshot: Snapshot
-        ) throws(MachineError) {
-            let host = try building(.processors) { () throws(SystemError) in try hypervisor.supportedCPUID() }
-            for processor in snapshot.processors {
-                let missing = ProcessorBaseline.missing(processor.cpuid, host)
-                guard missing.isEmpty else { throw MachineError(SnapshotError.otherProcessor(missing)) }
-            }
         }
 
         private static func restoredMemory(

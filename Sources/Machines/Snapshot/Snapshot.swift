@@ -173,7 +173,7 @@
         }
 
         /// That the parts are those of one machine.
-        private func check() throws(SnapshotError) {
+        func check() throws(SnapshotError) {
             do throws(MachineError) { try configuration.validate() } catch {
                 throw .malformed("its configuration: \(error)")
             }

@@ -72,6 +72,72 @@
                 #expect(try api("GET", "/").status == 200)
             }
 
+            @Test(.needs(.kvm)) func aMachineIsSavedAndLoaded() throws {
+                let (state, memory) = (try scratch.file("state", []), try scratch.file("memory", []))
+                let disk = try scratch.hole("disk", size: 1 << 20)
+                func files(_ state: String, _ memory: String) -> String {
+                    #"{"snapshot_path": "\#(state)", "mem_file_path": "\#(memory)"}"#
+                }
+                func create(_ api: APIClient, _ state: String, _ memory: String) throws -> APIClient.Answer {
+                    try api("PUT", "/snapshot/create", files(state, memory))
+                }
+                let open = "Create snapshot error: Cannot perform open on the"
+                let missing = "No such file or directory (os error 2)"
+                let saved = try APIClient("--accept-emulation")
+                #expect(try create(saved, state, memory).fault == Fault.preBoot.message)
+                let drive = #"{"drive_id": "d", "is_root_device": false, "path_on_host": "\#(disk)"}"#
+                #expect(try saved("PUT", "/drives/d", drive) == .done)
+                #expect(
+                    try saved("PUT", "/snapshot/load", files(state, memory)).fault
+                        == "Load snapshot error: Loading a microVM snapshot not allowed after configuring boot-specific "
+                        + "resources.")
+                try boot(saved)
+                #expect(try create(saved, state, memory).fault?.hasSuffix("unavailable while running") == true)
+                #expect(try saved("PATCH", "/vm", #"{"state": "Paused"}"#) == .done)
+                #expect(try create(saved, "/none/state", memory).fault == "\(open) snapshot backing file: \(missing)")
+                #expect(try create(saved, state, "/none/memory").fault == "\(open) memory backing file: \(missing)")
+                #expect(try create(saved, state, memory) == .done)
+                #expect(try saved("PATCH", "/vm", #"{"state": "Resumed"}"#) == .done)
+
+                let loaded = try APIClient("--accept-emulation")
+                func refusal(_ state: String, _ memory: String, _ more: String = "") throws -> String {
+                    let body = files(state, memory).dropLast() + more + "}"
+                    let fault = try loaded("PUT", "/snapshot/load", String(body)).fault ?? "none"
+                    let common = "Load snapshot error: Failed to restore from snapshot: Failed to "
+                    #expect(fault.hasPrefix(common), "\(fault)")
+                    return String(fault.dropFirst(common.count))
+                }
+                let (ofState, ofMemory) = (
+                    "get snapshot state from file: ", "load guest memory: Error creating guest memory from "
+                )
+                #expect(try refusal("/none", memory) == "\(ofState)Failed to open snapshot file: \(missing)")
+                #expect(
+                    try refusal(memory, memory)
+                        == "\(ofState)Failed to load snapshot state from file: the file is no snapshot of a machine")
+                #expect(try refusal(state, "/none") == "\(ofMemory)file: Failed to load guest memory: \(missing)")
+                #expect(try refusal(state, disk).hasPrefix("\(ofMemory)file: Failed to restore guest memory: "))
+                let card = #", "network_overrides": [{"iface_id": "x", "host_dev_name": "y"}]"#
+                #expect(try refusal(state, memory, card) == "\(ofState)Unknown Network Device.")
+                let vsock = #", "vsock_override": {"uds_path": "y"}"#
+                #expect(try refusal(state, memory, vsock) == "\(ofState)Unknown Vsock Device.")
+                // What was refused left nothing, and who is told better goes on.
+                let more = #", "track_dirty_pages": true}"#
+                #expect(try loaded("PUT", "/snapshot/load", String(files(state, memory).dropLast() + more)) == .done)
+                #expect(try loaded("GET", "/").json()["state"] == "Paused")
+                let config = try loaded("GET", "/vm/config").json()
+                #expect(config["drives"]?.arrayValue?.first?["path_on_host"]?.stringValue == disk)
+                #expect(config["machine-config"]?["track_dirty_pages"] == true)
+                #expect(try loaded("PATCH", "/drives/d", #"{"drive_id": "d", "path_on_host": "\#(disk)"}"#) == .done)
+                #expect(try loaded("PATCH", "/vm", #"{"state": "Resumed"}"#) == .done)
+                #expect(try loaded("PUT", "/snapshot/load", files(state, memory)).fault == Fault.postBoot.message)
+
+                let told = try Monitor(["--describe-snapshot", state]).finish()
+                #expect(told.status == 0 && told.out == "v1.0.0\n", "\(told)")
+                #expect(try Monitor(["--snapshot-version"]).finish().out == "v1.0.0\n")
+                let wrong = try Monitor(["--describe-snapshot", memory]).finish()
+                #expect(wrong.status == 1 && wrong.err.contains("no snapshot of a machine"), "\(wrong)")
+            }
+
             @Test func aLargerBodyMayBeAllowed() throws {
                 let api = try APIClient("--http-api-max-payload-size", "100000")
                 let spaces = String(repeating: " ", count: 90_000)

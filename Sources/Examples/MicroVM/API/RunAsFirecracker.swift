@@ -225,7 +225,10 @@ final class FirecrackerMode {
         case .refused(let why) where error.part == .snapshot:
             return "\(memory)file: Failed to load guest memory: \(osError(why.errno))"
         case .snapshot(.memory): return "\(memory)file: Failed to restore guest memory: \(error)"
-        case .refused where error.part == .memory && backend == .userFault: return "\(memory)uffd: \(error)"
+        case .refused(let why) where error.part == .memory && backend == .userFault:
+            return why.operation.hasPrefix("connect")
+                ? "\(memory)uffd: Failed to connect to UDS Unix stream: \(osError(why.errno))"
+                : "\(memory)uffd: \(error)"
         case .snapshot(.otherProcessor): return "Invalid snapshot state: \(error)"
         default: return "Failed to build microVM from snapshot: \(part(error))\(error)"
         }
