@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #endif
 #include "CProgram.h"
+#include "quickstart.h"
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <stdint.h>
@@ -100,9 +101,10 @@ __attribute__((constructor(101))) static void seal_late(int argc, char **argv, c
 }
 
 #if defined __x86_64__
-__attribute__((used, no_stack_protector)) static void seal_early(long *stack) {
+__attribute__((used, no_stack_protector)) static void enter(long *stack) {
     char **argv = (char **)(stack + 1);
     seal(argv, argv + *stack + 1);
+    bh_start_quickly(stack);
 }
 
 __asm__(".text\n"
@@ -115,7 +117,7 @@ __asm__(".text\n"
         "    mov %rsp, %rdi\n"
         "    xor %ebp, %ebp\n"
         "    and $-16, %rsp\n"
-        "    call seal_early\n"
+        "    call enter\n"
         "    mov %rbx, %rsp\n"
         "    mov %r12, %rdx\n"
         "    jmp _start\n");
