@@ -7,7 +7,7 @@
 // where all of it was linked in. Everything else starts as ever.
 #include "quickstart.h"
 
-#if defined __x86_64__ && defined __GLIBC__ || defined __x86_64__ && __has_include(<gnu/libc-version.h>)
+#if defined __x86_64__ && __has_include(<gnu/libc-version.h>)
 #include <elf.h>
 #include <gnu/libc-version.h>
 #include <stddef.h>
