@@ -40,6 +40,10 @@ struct bh_child {
     int slots[BH_SLOTS];
     const char *executable; // what BH_FIND_EXECUTABLE chose
     int empty;           // the file system that masks directories; one for all of them, -1 until it is needed
+    int null;            // the null device, once it was found to be that; -1 until then
+    int parent;          // the directory of the node or link that was made last, -1 after any other operation
+    int parent_root;
+    char parent_path[256];
     int value;           // goes into a failure's report
     char text[960];      // goes into a failure's report
 };
@@ -77,5 +81,7 @@ static inline int bh_openat2(int directory, const char *path, uint64_t flags, ui
 
 // A place inside an untrusted root, as O_PATH; created if asked for. -1 and errno on failure.
 int bh_open_in_root(int root, const char *path, uint64_t create, mode_t mode);
-// The directory that holds the path's last component, created if missing, and that component's name.
-int bh_open_parent_in_root(int root, const char *path, char *buffer, size_t size, const char **name);
+// The directory that holds the path's last component, created if missing, and that component's name. It stays the
+// child's: several are made in one directory, and it is looked up once.
+int bh_parent_in_root(struct bh_child *child, int root, const char *path, char *buffer, size_t size, const char **name);
+void bh_forget_parent(struct bh_child *child);

@@ -92,6 +92,8 @@ static int await_start(struct bh_child *child, int listener) {
 }
 
 static int run_operation(struct bh_child *child, const struct bh_operation *op) {
+    // Whatever else is done may have put something else in its place.
+    if (op->code != BH_MAKE_NODE && op->code != BH_MAKE_LINK) bh_forget_parent(child);
     switch ((enum bh_code)op->code) {
     case BH_SYNCHRONIZE: return synchronize(child, op->n[0], bh_descriptor(child, op->fd));
     case BH_AWAIT_START: return await_start(child, bh_descriptor(child, op->fd));
@@ -155,7 +157,7 @@ static void close_unneeded(const struct bh_plan *plan) {
 }
 
 static _Noreturn void run_child(const struct bh_plan *plan, int wait_first) {
-    struct bh_child child = {.plan = plan, .channel = plan->channel, .empty = -1};
+    struct bh_child child = {.plan = plan, .channel = plan->channel, .empty = -1, .null = -1, .parent = -1};
     for (int i = 0; i < BH_SLOTS; i++) child.slots[i] = -1;
     close(plan->parent_channel);
     close_unneeded(plan);

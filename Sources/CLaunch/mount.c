@@ -110,6 +110,16 @@ static int empty_directory(struct bh_child *child) {
     return clone_tree(child->empty, "", 0);
 }
 
+// The container's own /dev/null might be anything, a link included: it counts only if it is the device.
+static int null_device(struct bh_child *child, int root) {
+    if (child->null >= 0) return child->null;
+    int null = bh_openat2(root, "/dev/null", O_PATH | O_NOFOLLOW, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    if (null < 0 || is_null_device(null)) return child->null = null;
+    close(null);
+    errno = ENODEV;
+    return -1;
+}
+
 // A file is covered by the null device, a directory by an empty read-only tmpfs.
 static int mask(struct bh_child *child, int root, const char *path) {
     int place = bh_open_in_root(root, path, BH_CREATE_NOTHING, 0);
@@ -121,13 +131,10 @@ static int mask(struct bh_child *child, int root, const char *path) {
         mount = empty_directory(child);
         if (mount < 0) failure = errno;
     } else if (!failure) {
-        // The container's own /dev/null might be anything, a link included: it counts only if it is the device.
-        int null = bh_openat2(root, "/dev/null", O_PATH | O_NOFOLLOW, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+        int null = null_device(child, root);
         if (null < 0) failure = errno;
-        else if (!is_null_device(null)) failure = ENODEV;
         else if ((mount = clone_tree(null, "", 0)) < 0) failure = errno;
         else if (!is_null_device(mount)) failure = ENODEV;
-        if (null >= 0) close(null);
     }
     if (!failure) failure = attach(mount, place);
     if (mount >= 0) close(mount);
@@ -146,10 +153,10 @@ static int read_only(int root, const char *path) {
     return failure;
 }
 
-static int make_node(int root, const struct bh_operation *op) {
+static int make_node(struct bh_child *child, int root, const struct bh_operation *op) {
     char buffer[4096];
     const char *name;
-    int parent = bh_open_parent_in_root(root, op->s[0], buffer, sizeof buffer, &name);
+    int parent = bh_parent_in_root(child, root, op->s[0], buffer, sizeof buffer, &name);
     if (parent < 0) return errno;
     int failure = 0;
     mode_t mode = (mode_t)op->n[0];
@@ -164,18 +171,15 @@ static int make_node(int root, const struct bh_operation *op) {
     if (!failure && (op->n[2] || op->n[3]) &&
         fchownat(parent, name, (uid_t)op->n[2], (gid_t)op->n[3], AT_SYMLINK_NOFOLLOW) < 0)
         failure = errno;
-    close(parent);
     return failure;
 }
 
-static int make_link(int root, const struct bh_operation *op) {
+static int make_link(struct bh_child *child, int root, const struct bh_operation *op) {
     char buffer[4096];
     const char *name;
-    int parent = bh_open_parent_in_root(root, op->s[0], buffer, sizeof buffer, &name);
+    int parent = bh_parent_in_root(child, root, op->s[0], buffer, sizeof buffer, &name);
     if (parent < 0) return errno;
-    int failure = symlinkat(op->s[1], parent, name) < 0 && errno != EEXIST ? errno : 0;
-    close(parent);
-    return failure;
+    return symlinkat(op->s[1], parent, name) < 0 && errno != EEXIST ? errno : 0;
 }
 
 static int legacy_mount(const char *source, const char *target, unsigned long flags) {
@@ -250,8 +254,8 @@ int bh_run_mount(struct bh_child *child, const struct bh_operation *op) {
         close(source);
         return failure;
     }
-    case BH_MAKE_NODE: return make_node(first, op);
-    case BH_MAKE_LINK: return make_link(first, op);
+    case BH_MAKE_NODE: return make_node(child, first, op);
+    case BH_MAKE_LINK: return make_link(child, first, op);
     case BH_MAKE_DIRECTORY: {
         int made = bh_open_in_root(first, op->s[0], BH_CREATE_DIRECTORY, (mode_t)op->n[0]);
         if (made < 0) return errno;

@@ -52,10 +52,7 @@ too_long:
 }
 
 // `path` is a buffer of the caller's that this function may cut; it starts with a slash.
-static int open_or_create(int root, char *path, uint64_t create, mode_t mode, int links) {
-    int found = bh_openat2(root, path[0] ? path : "/", O_PATH, 0, RESOLVE);
-    if (found >= 0 || errno != ENOENT || create == BH_CREATE_NOTHING) return found;
-
+static int create_missing(int root, char *path, uint64_t create, mode_t mode, int links) {
     char *name = cut_last(path);
     if (!name || !*name || !strcmp(name, "..") || !strcmp(name, ".")) {
         errno = EINVAL;
@@ -80,6 +77,13 @@ static int open_or_create(int root, char *path, uint64_t create, mode_t mode, in
     return result;
 }
 
+// Likewise.
+static int open_or_create(int root, char *path, uint64_t create, mode_t mode, int links) {
+    int found = bh_openat2(root, path[0] ? path : "/", O_PATH, 0, RESOLVE);
+    if (found >= 0 || errno != ENOENT || create == BH_CREATE_NOTHING) return found;
+    return create_missing(root, path, create, mode, links);
+}
+
 static int with_leading_slash(char *buffer, size_t size, const char *path) {
     size_t length = strlen(path);
     if (length + 2 > size) {
@@ -96,10 +100,23 @@ int bh_open_in_root(int root, const char *path, uint64_t create, mode_t mode) {
     if (found >= 0 || errno != ENOENT || create == BH_CREATE_NOTHING) return found;
     char buffer[PATH_MAX];
     if (with_leading_slash(buffer, sizeof buffer, path) < 0) return -1;
-    return open_or_create(root, buffer, create, mode, MOST_LINKS);
+    return create_missing(root, buffer, create, mode, MOST_LINKS);
 }
 
-int bh_open_parent_in_root(int root, const char *path, char *buffer, size_t size, const char **name) {
+static int open_parent(int root, const char *path) {
+    int found = bh_openat2(root, path[0] ? path : "/", O_PATH | O_DIRECTORY, 0, RESOLVE);
+    if (found >= 0 || errno != ENOENT) return found;
+    char copy[PATH_MAX];
+    if (strlen(path) >= sizeof copy) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    strcpy(copy, path);
+    return create_missing(root, copy, BH_CREATE_DIRECTORY, 0755, MOST_LINKS);
+}
+
+int bh_parent_in_root(
+    struct bh_child *child, int root, const char *path, char *buffer, size_t size, const char **name) {
     if (with_leading_slash(buffer, size, path) < 0) return -1;
     char *last = cut_last(buffer);
     if (!last || !*last || !strcmp(last, "..") || !strcmp(last, ".")) {
@@ -107,13 +124,17 @@ int bh_open_parent_in_root(int root, const char *path, char *buffer, size_t size
         return -1;
     }
     *name = last;
-    int found = bh_openat2(root, buffer[0] ? buffer : "/", O_PATH | O_DIRECTORY, 0, RESOLVE);
-    if (found >= 0 || errno != ENOENT) return found;
-    char copy[PATH_MAX];
-    if (strlen(buffer) >= sizeof copy) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    strcpy(copy, buffer);
-    return open_or_create(root, copy, BH_CREATE_DIRECTORY, 0755, MOST_LINKS);
+    if (child->parent >= 0 && child->parent_root == root && !strcmp(child->parent_path, buffer)) return child->parent;
+    bh_forget_parent(child);
+    child->parent = open_parent(root, buffer);
+    child->parent_root = root;
+    // One that is too long to be remembered is looked up again.
+    if (strlen(buffer) < sizeof child->parent_path) strcpy(child->parent_path, buffer);
+    else child->parent_root = -1;
+    return child->parent;
+}
+
+void bh_forget_parent(struct bh_child *child) {
+    if (child->parent >= 0) close(child->parent);
+    child->parent = -1;
 }

@@ -46,21 +46,28 @@ static int capabilities(const struct bh_operation *op) {
     return syscall(SYS_capset, &header, data) < 0 ? errno : 0;
 }
 
-static int bounding_set(uint64_t keep, uint64_t last) {
-    for (uint64_t capability = 0; capability <= last; capability++) {
+// The kernel's capabilities have no gaps: they end at the first that it does not know.
+static int bounding_set(uint64_t keep) {
+    for (int capability = 0; capability < 64; capability++) {
         if (keep >> capability & 1) continue;
         if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
         int refusal = errno;
         // One that is gone already does not need the privilege to drop it.
-        if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) != 0) return refusal;
+        int held = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
+        if (held < 0) return errno == EINVAL ? 0 : refusal;
+        if (held > 0) return refusal;
     }
     return 0;
 }
 
-static int ambient_set(uint64_t mask, uint64_t last) {
+static int ambient_set(uint64_t mask) {
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) return errno;
-    for (uint64_t capability = 0; capability <= last && mask; capability++)
-        if (mask >> capability & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) < 0) return errno;
+    for (int capability = 0; capability < 64; capability++) {
+        if (!(mask >> capability & 1)) continue;
+        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) == 0) continue;
+        if (errno == EINVAL && prctl(PR_CAPBSET_READ, capability, 0, 0, 0) < 0) return 0;
+        return errno;
+    }
     return 0;
 }
 
@@ -174,9 +181,9 @@ int bh_run_process(struct bh_child *child, const struct bh_operation *op) {
     case BH_GROUPS: return syscall(SYS_setgroups, (size_t)op->count, op->list) < 0 ? errno : 0;
     case BH_USER: return user(op->n[0], op->n[1]);
     case BH_KEEP_CAPABILITIES: return prctl(PR_SET_KEEPCAPS, op->n[0], 0, 0, 0) < 0 ? errno : 0;
-    case BH_BOUNDING_SET: return bounding_set(op->n[0], op->n[1]);
+    case BH_BOUNDING_SET: return bounding_set(op->n[0]);
     case BH_CAPABILITIES: return capabilities(op);
-    case BH_AMBIENT_SET: return ambient_set(op->n[0], op->n[1]);
+    case BH_AMBIENT_SET: return ambient_set(op->n[0]);
     case BH_NO_NEW_PRIVILEGES: return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? errno : 0;
     case BH_SECCOMP: return seccomp(child, op);
     case BH_PERSONALITY: return syscall(SYS_personality, (unsigned)op->n[0]) < 0 ? errno : 0;

@@ -22,6 +22,9 @@ public struct Runtime: Sendable {
     /// Told what went wrong without failing anything: a poststart or poststop hook, which the specification lets a
     /// runtime only log.
     public var warn: (@Sendable (String) -> Void)?
+    /// Called in a create and in an exec while the new process sets itself up: what the caller does here takes no time of
+    /// its own.
+    public var whileWaiting: (@Sendable () -> Void)?
 
     public init(stateRoot: String) { self.stateRoot = stateRoot }
 }

@@ -240,13 +240,13 @@ struct CompiledPlan: ~Copyable {
             numbers(keep ? 1 : 0)
         case .boundingSet(let mask):
             code(BH_BOUNDING_SET)
-            numbers(mask, Self.lastCapability)
+            numbers(mask)
         case .capabilities(let effective, let permitted, let inheritable):
             code(BH_CAPABILITIES)
             numbers(effective, permitted, inheritable)
         case .ambientSet(let mask):
             code(BH_AMBIENT_SET)
-            numbers(mask, Self.lastCapability)
+            numbers(mask)
         case .noNewPrivileges: code(BH_NO_NEW_PRIVILEGES)
         case .seccomp(let program, let flags, let listener):
             code(BH_SECCOMP)
@@ -314,10 +314,6 @@ struct CompiledPlan: ~Copyable {
         unsafe memory.storeBytes(of: compiled, as: bh_hook.self)
         return UnsafeRawPointer(memory)
     }
-
-    private static let lastCapability = UInt64(
-        ((try? readText("/proc/sys/kernel/cap_last_cap")) ?? "").split(separator: "\n").first.flatMap { UInt64($0) }
-            ?? 63)
 }
 
 extension DescriptorReference {

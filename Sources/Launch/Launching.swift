@@ -24,13 +24,13 @@ extension LaunchPlan {
     /// What the child holds on to of the parent's descriptors; nil where the plan closes nothing and so keeps all.
     private func inheritedDescriptors(and channel: CInt) -> (first: CInt, descriptors: [CInt])? {
         var first: CInt?
-        var descriptors: Set<CInt> = [channel]
+        var descriptors: [CInt] = [channel]
         for operation in operations {
             if case .closeDescriptors(let from, let kept) = operation {
                 first = from
-                descriptors.formUnion(kept)
+                descriptors += kept
             }
-            for case .inherited(let number) in operation.references { descriptors.insert(number) }
+            for case .inherited(let number) in operation.references { descriptors.append(number) }
         }
         return first.map { ($0, descriptors.filter { $0 >= 0 }.sorted()) }
     }

@@ -6,11 +6,10 @@ extension Configuration {
     ///
     /// - Throws: ``DocumentError`` for the first field at fault.
     public func validate() throws(DocumentError) {
-        // A later minor version only adds what may be left aside; another major version means something else.
-        if ociVersion.major != Configuration.specificationVersion.major {
-            throw DocumentError(
-                path: "ociVersion",
-                problem: "expected a version from 1.0.0 up to, and not including, 2.0.0, found \(ociVersion)")
+        // A later minor version only adds what may be left aside, and what was written before 1.0.0, as the specification's
+        // own example is, holds nothing that 1.0.0 gave another meaning. A later major version may.
+        if ociVersion.major > Configuration.specificationVersion.major {
+            throw DocumentError(path: "ociVersion", problem: "expected a version before 2.0.0, found \(ociVersion)")
         }
         if let process {
             try checking("process") { () throws(DocumentError) in try process.validate() }

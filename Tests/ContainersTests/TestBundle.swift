@@ -57,7 +57,7 @@ final class TestBundle {
 
     /// A container that runs a script of a shell's, whose output ``output`` holds.
     convenience init(script: String) throws {
-        try self.init(["sh", "-c", "exec >/out 2>&1\n\(script)"])
+        try self.init(["sh", "-c", "exec >>/out 2>&1\n\(script)"])
     }
 
     deinit { removeTree(folder) }
@@ -135,7 +135,7 @@ final class TestBundle {
     ) throws -> (status: ExitStatus, output: String) {
         try makeFile("\(folder)/out", mode: 0o666)
         var process = process
-        process.args = ["sh", "-c", "exec >/out 2>&1\n\(script)"]
+        process.args = ["sh", "-c", "exec >>/out 2>&1\n\(script)"]
         change(&process)
         let status = try runtime.container(id).execute(process, options).wait()
         return (status, output)

@@ -9,14 +9,8 @@ import Testing
         ({ $0.process = nil }, nil),
         ({ $0.ociVersion = .init("1.0.0-rc5")! }, nil),
         ({ $0.ociVersion = .init(1, 99, 0) }, nil),
-        (
-            { $0.ociVersion = .init(2, 0, 0) },
-            "ociVersion: expected a version from 1.0.0 up to, and not including, 2.0.0, found 2.0.0"
-        ),
-        (
-            { $0.ociVersion = .init(0, 9, 0) },
-            "ociVersion: expected a version from 1.0.0 up to, and not including, 2.0.0, found 0.9.0"
-        ),
+        ({ $0.ociVersion = .init("0.5.0-dev")! }, nil),
+        ({ $0.ociVersion = .init(2, 0, 0) }, "ociVersion: expected a version before 2.0.0, found 2.0.0"),
         ({ $0.root.path = "" }, "root.path: must not be empty"),
         ({ $0.process?.cwd = "tmp" }, #"process.cwd: expected an absolute path, found "tmp""#),
         ({ $0.process?.cwd = "" }, #"process.cwd: expected an absolute path, found """#),

@@ -40,9 +40,9 @@ enum bh_code : uint16_t {
     BH_GROUPS,              // list: gid_t
     BH_USER,                // n0: uid, n1: gid
     BH_KEEP_CAPABILITIES,   // n0
-    BH_BOUNDING_SET,        // n0: mask to keep, n1: last capability
+    BH_BOUNDING_SET,        // n0: mask to keep
     BH_CAPABILITIES,        // n0: effective, n1: permitted, n2: inheritable
-    BH_AMBIENT_SET,         // n0: mask, n1: last capability
+    BH_AMBIENT_SET,         // n0: mask
     BH_NO_NEW_PRIVILEGES,
     BH_SECCOMP,             // list: sock_filter, n0: SECCOMP_FILTER_FLAG_* -> slot if NEW_LISTENER
     BH_PERSONALITY,         // n0

@@ -81,7 +81,7 @@ struct ContainerMaker: ~Copyable {
 
     private func writeState(_ state: borrowing StateDirectory) throws(ContainerError) {
         do throws(SystemError) {
-            try state.write(bundle.document, to: StateDirectory.documentName)
+            try state.create(StateDirectory.documentName, holding: bundle.document)
             try state.write(record.encoded(), to: StateDirectory.recordName)
         } catch { throw ContainerError(error) }
     }
@@ -116,6 +116,9 @@ struct ContainerMaker: ~Copyable {
             try steps.passed("launch the process")
             try configuration.configureFromOutside(builder.process, pid: launched.pid)
             try steps.passed("configure the process")
+            try prepareCommit(launched, state)
+            try steps.passed("prepare the created state")
+            runtime.whileWaiting?()
             try accompany(launched)
             try steps.passed("set the process up")
             try commit(launched, state)
@@ -190,19 +193,32 @@ struct ContainerMaker: ~Copyable {
         State(id: record.id, status: status, pid: pid, bundle: bundle.path, annotations: record.annotations)
     }
 
-    /// From here on the container is created: its process outlives this one.
-    private mutating func commit(
+    /// Writes down what ``commit(_:_:)`` makes true, while the process sets itself up.
+    private mutating func prepareCommit(
         _ launched: borrowing LaunchedProcess, _ state: borrowing StateDirectory
     ) throws(ContainerError) {
-        guard let process = Record.Process(running: launched.pid) else {
+        // One that has failed already says of what by itself.
+        guard let process = Record.Process(running: launched.pid) else { return }
+        record.process = process
+        do throws(SystemError) { try state.prepare(record.encoded(), for: StateDirectory.recordName) } catch {
+            throw ContainerError(error)
+        }
+    }
+
+    /// From here on the container is created: its process outlives this one.
+    private func commit(
+        _ launched: borrowing LaunchedProcess, _ state: borrowing StateDirectory
+    ) throws(ContainerError) {
+        guard record.process != nil else {
             throw ContainerError(.system, "the container's process was ended while it was set up")
         }
-        record.process = process
         if let path = options.pidfdSocket { try send(launched.process, to: path) }
         do throws(SystemError) {
             // What startContainer hooks read.
-            try launched.setHookInput(hookState(.created, pid: launched.pid).json.encodedBytes())
-            try state.write(record.encoded(), to: StateDirectory.recordName)
+            if !configuration.hooks.startContainer.isEmpty {
+                try launched.setHookInput(hookState(.created, pid: launched.pid).json.encodedBytes())
+            }
+            try state.replace(StateDirectory.recordName)
         } catch { throw ContainerError(error) }
         if let path = options.pidFile { try write(pid: launched.pid, to: path) }
     }

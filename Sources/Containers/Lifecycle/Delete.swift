@@ -63,7 +63,7 @@ extension Container {
             }
         }
         if status == .creating { endUnstarted(record, directory) }
-        try end(record)
+        if status != .stopped { try end(record) }
         try remove(record, directory)
     }
 

@@ -75,6 +75,7 @@ extension Container {
         let launched = try launch(plan)
         // What the plan refers to by number had to stay open until here.
         withExtendedLifetime((held, builder.held)) {}
+        runtime.whileWaiting?()
         do throws(ContainerError) {
             try accompany(launched, process, configuration, options, record)
         } catch {

@@ -1,3 +1,4 @@
+import Cgroups
 import Glibc
 import Launch
 import Linux
@@ -143,6 +144,9 @@ extension PlanBuilder {
         }
         if type == "cgroup" { type = "cgroup2" }
         var attributes = options.attributes.set.union(options.recursiveAttributes.set)
+        if type == "cgroup2", !has(.cgroup), !isMapped, let hierarchy = try? CgroupHierarchy.find() {
+            return addHostCgroups(hierarchy, at: mount.destination, attributes, options)
+        }
         // Its devices, or the copies, come first.
         let closesLater = options.copiesUp && attributes.contains(.readOnly)
         if isDeviceFileSystem(mount) || closesLater { attributes.remove(.readOnly) }
@@ -162,6 +166,24 @@ extension PlanBuilder {
         addPropagation(.slot(slot), options)
     }
 
+    /// The host's cgroups as the host has them mounted: a mount made anew from within the host's cgroup namespace would
+    /// set the hierarchy's own options, such as `nsdelegate`, for the whole machine.
+    private mutating func addHostCgroups(
+        _ hierarchy: CgroupHierarchy, at destination: String, _ attributes: MountAttributes, _ options: MountOptions
+    ) {
+        let slot = slotForMount()
+        let all: MountAttributes = [
+            .readOnly, .noSuid, .noDev, .noExec, .accessTimesMask, .noDirAtime, .noSymFollow,
+        ]
+        plan.append(.cloneTree(path: hierarchy.mountPoint, from: .workingDirectory, recursive: false, into: slot))
+        plan.append(
+            .mountAttributes(
+                .slot(slot), set: attributes.rawValue, clear: all.rawValue,
+                propagation: Configuration.RootfsPropagation.private.flags))
+        plan.append(.attach(.slot(slot), root: root, path: destination, create: .directory))
+        addPropagation(.slot(slot), options)
+    }
+
     private func fileSystemOptions(_ type: String, _ options: MountOptions) -> [Operation.FileSystemOption] {
         // The kernel's own file systems have one superblock for all: being read-only is the mount's matter there.
         let isShared = ["proc", "sysfs", "cgroup2", "mqueue", "tmpfs", "devpts"].contains(type)
@@ -176,8 +198,8 @@ extension PlanBuilder {
         return parameters + options.data.map(fileSystemOption)
     }
 
-    /// How the host's cgroup2 is set up, such as `nsdelegate`. A mount from within the host's cgroup namespace sets all of
-    /// that anew for the whole machine; one from within a namespace of the container's own sets nothing.
+    /// How the host's cgroup2 is set up, in case that the cgroup namespace which is joined turns out to be the host's; see
+    /// ``addHostCgroups(_:at:_:_:)``.
     private var hierarchyFlags: [Operation.FileSystemOption] {
         if isNew(.cgroup) { return [] }
         let mounts = (try? MountTable.current())?.mounts ?? []

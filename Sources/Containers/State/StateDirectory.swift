@@ -73,9 +73,24 @@ struct StateDirectory: ~Copyable {
 
     /// Replaces a file: readers see the old content or the new, never a part.
     func write(_ bytes: [UInt8], to name: String) throws(SystemError) {
+        try prepare(bytes, for: name)
+        try replace(name)
+    }
+
+    /// Writes a file that nobody looks for before the record is there.
+    func create(_ name: String, holding bytes: [UInt8]) throws(SystemError) {
+        try directory.open(name, [.writeOnly, .create, .truncate, .noFollow], mode: 0o600).write(bytes)
+    }
+
+    /// The first half of a ``write(_:to:)``, which nobody sees yet.
+    func prepare(_ bytes: [UInt8], for name: String) throws(SystemError) {
+        try create(".\(name).new", holding: bytes)
+    }
+
+    /// The second half.
+    func replace(_ name: String) throws(SystemError) {
         let new = ".\(name).new"
         let number = directory.rawValue
-        try directory.open(new, [.writeOnly, .create, .truncate, .noFollow], mode: 0o600).write(bytes)
         try systemCall("rename \(quoted(new)) in \(quoted(path))") { renameat(number, new, number, name) }
     }
 
@@ -84,6 +99,10 @@ struct StateDirectory: ~Copyable {
     /// Removes the directory with all it holds; the only directory in it is the one for ``ReadyNotification``.
     func remove() throws(SystemError) {
         let number = directory.rawValue
+        // The record last: what has one can still be deleted.
+        removeFile(Self.documentName)
+        removeFile(Self.recordName)
+        if rmdir(path) == 0 { return }
         _ = unlinkat(number, "\(Self.notifyName)/\(ReadyNotification.socketName)", 0)
         _ = unlinkat(number, Self.notifyName, AT_REMOVEDIR)
         for name in try entries() {

@@ -11,6 +11,8 @@
 #define _GNU_SOURCE
 #endif
 #include "CProgram.h"
+#include "quickstart.h"
+#include <elf.h>
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <stdint.h>
@@ -76,6 +78,37 @@ static void take_name(const char *path) {
     call(SYS_prctl, PR_SET_NAME, (long)name, 0, 0, 0);
 }
 
+// Closing a detached mount waits for the kernel's other processors: that is for when there is nothing else to do.
+static int seal_mount = -1;
+
+void bh_release_seal(void) {
+    if (seal_mount >= 0) call(SYS_close, seal_mount, 0, 0, 0, 0);
+    seal_mount = -1;
+}
+
+// The descriptor by which this program was executed, out of the auxiliary vector's "/dev/fd/3"; -1 for a path.
+static int executed_descriptor(char **environment) {
+    while (*environment) environment++;
+    for (const Elf64_auxv_t *entry = (const Elf64_auxv_t *)(environment + 1); entry->a_type != AT_NULL; entry++) {
+        if (entry->a_type != AT_EXECFN) continue;
+        const char *name = (const char *)entry->a_un.a_val;
+        for (const char *prefix = "/dev/fd/"; *prefix; prefix++, name++)
+            if (*name != *prefix) return -1;
+        int number = 0;
+        for (; *name >= '0' && *name <= '9' && number < 1 << 20; name++) number = number * 10 + *name - '0';
+        return *name ? -1 : number;
+    }
+    return -1;
+}
+
+// The number is the caller's to use, so the mount moves to where nobody expects a descriptor; from 64 on the kernel would
+// make its table larger.
+static void keep_seal(int mount) {
+    if (mount < 0) return;
+    seal_mount = (int)call(SYS_fcntl, mount, F_DUPFD_CLOEXEC, 60, 0, 0);
+    call(SYS_close, mount, 0, 0, 0, 0);
+}
+
 static int is_done;
 
 // The stack as the kernel leaves it: the arguments' count, the arguments, NULL, the environment, NULL.
@@ -84,8 +117,13 @@ __attribute__((used, no_stack_protector)) static void seal(char **argv, char **e
     is_done = 1;
     // An unprivileged caller may not, and need not: what runs in its containers has no more rights over the file.
     if (!enters_a_container(argv) || call(SYS_geteuid, 0, 0, 0, 0, 0) != 0) return;
-    if (bh_is_sealed()) return take_name(argv[0]);
-    long file = call(SYS_open_tree, AT_FDCWD, (long)"/proc/self/exe", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC, 0, 0);
+    if (bh_is_sealed()) {
+        take_name(argv[0]);
+        keep_seal(executed_descriptor(environment));
+        return;
+    }
+    // Open across the execution, for bh_release_seal.
+    long file = call(SYS_open_tree, AT_FDCWD, (long)"/proc/self/exe", OPEN_TREE_CLONE, 0, 0);
     if (file < 0) return;
     struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
     if (call(SYS_mount_setattr, file, (long)"", AT_EMPTY_PATH, (long)&attributes, sizeof attributes) == 0)
@@ -100,9 +138,10 @@ __attribute__((constructor(101))) static void seal_late(int argc, char **argv, c
 }
 
 #if defined __x86_64__
-__attribute__((used, no_stack_protector)) static void seal_early(long *stack) {
+__attribute__((used, no_stack_protector)) static void enter(long *stack) {
     char **argv = (char **)(stack + 1);
     seal(argv, argv + *stack + 1);
+    bh_start_quickly(stack);
 }
 
 __asm__(".text\n"
@@ -115,7 +154,7 @@ __asm__(".text\n"
         "    mov %rsp, %rdi\n"
         "    xor %ebp, %ebp\n"
         "    and $-16, %rsp\n"
-        "    call seal_early\n"
+        "    call enter\n"
         "    mov %rbx, %rsp\n"
         "    mov %r12, %rdx\n"
         "    jmp _start\n");

@@ -1,3 +1,4 @@
+import CProgram
 import Containers
 import Glibc
 
@@ -31,6 +32,7 @@ enum ContainerOptions {
         options.managerSocket = managerSocket
         let passed = activationSockets()
         if passed > 0 {
+            bh_release_seal()
             options.preservedDescriptors += passed
             options.environment = ["LISTEN_FDS=\(passed)", "LISTEN_PID=1"]
         }
@@ -45,6 +47,8 @@ enum ContainerOptions {
         guard let count = unsigned(text, as: UInt16.self) else {
             throw Failure.usage("option --preserve-fds: expected a number of descriptors, found \"\(text)\"")
         }
+        // The numbers that the caller left free must be seen to be.
+        if count > 0 { bh_release_seal() }
         return Int(count)
     }
 

@@ -1,3 +1,4 @@
+import CProgram
 import Containers
 import Glibc
 
@@ -85,6 +86,7 @@ struct Session {
         runtime.systemdCgroupNames = systemdCgroupNames
         runtime.makesCgroups = makesCgroups
         runtime.warn = { [log] in log.warning($0) }
+        runtime.whileWaiting = { bh_release_seal() }
         return runtime
     }
 
