@@ -66,6 +66,17 @@ final class Monitor {
         return Outcome(status: status ?? -1, out: try readText(out), err: try readText(err))
     }
 
+    /// Whether it has ended, without waiting for it.
+    var hasEnded: Bool {
+        var information = siginfo_t()
+        return status != nil
+            || (waitid(P_PID, id_t(pid), &information, WEXITED | WNOHANG | WNOWAIT) == 0
+                && information._sifields._sigchld.si_pid == pid)
+    }
+
+    /// What it has complained of so far.
+    var complaints: String { (try? readText(err)) ?? "" }
+
     /// What it has written to standard output so far.
     var said: String { (try? readText(out)) ?? "" }
 

@@ -90,9 +90,9 @@ enum ThreadFilters {
         ]
     }
 
-    /// A virtual processor's run.
+    /// A virtual processor's run, and the line that falls when it has read what came to its machine.
     private static var processor: [SeccompRule] {
-        ([UInt64(BH_KVM_RUN)] + processorState).map { call("ioctl", 1, $0) }
+        ([UInt64(BH_KVM_RUN), UInt64(BH_KVM_IRQ_LINE)] + processorState).map { call("ioctl", 1, $0) }
     }
 
     /// Bytes from one descriptor to another.
