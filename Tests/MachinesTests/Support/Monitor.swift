@@ -74,8 +74,14 @@ final class Monitor {
                 && information._sifields._sigchld.si_pid == pid)
     }
 
-    /// What it has complained of so far.
-    var complaints: String { (try? readText(err)) ?? "" }
+    /// What it has complained of so far, and what its threads are at.
+    var complaints: String {
+        let threads = "cd /proc/\(pid)/task && for t in *; do cut -d ' ' -f 2-3,14-15 $t/stat; cat $t/wchan; echo; done"
+        let path = scratch.path + "/threads"
+        system("(\(threads)) >\(path) 2>&1")
+        defer { unlink(path) }
+        return ((try? readText(err)) ?? "") + ((try? readText(path)) ?? "")
+    }
 
     /// What it has written to standard output so far.
     var said: String { (try? readText(out)) ?? "" }
