@@ -93,6 +93,9 @@
             }
             // The request is an unsigned int to the kernel: what is above does not count.
             #expect(try answer(.processor, "ioctl", 5, 1 << 32 | UInt64(BH_KVM_RUN)) == .allow)
+            // A guest that has read what came to its machine lowers the line that told it of that.
+            #expect(try answer(.processor, "ioctl", 5, UInt64(BH_KVM_IRQ_LINE)) == .allow)
+            #expect(try answer(.devices, "ioctl", 5, UInt64(BH_KVM_IRQ_LINE)) == .trap)
         }
 
         @Test func socketsAreTheDevicesAlone() throws {

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/audit.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -84,6 +85,9 @@ static void end(int signal, siginfo_t *info, void *context) {
 
 int bh_confinement_begin(const char *name) {
     strncpy(program, name, sizeof program - 1);
+    // With heaps of their own, threads that give much memory back make glibc look into /proc whether it may take the
+    // memory's promise back, too: open(2) in a thread that may open nothing.
+    mallopt(M_ARENA_MAX, 1);
     has_terminal = ioctl(STDIN_FILENO, TCGETS, terminal) == 0;
     struct sigaction action = {.sa_sigaction = end, .sa_flags = SA_SIGINFO};
     sigfillset(&action.sa_mask);

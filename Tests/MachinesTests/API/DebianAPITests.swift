@@ -23,6 +23,7 @@
                 let api = try APIClient(
                     "--log-path", log, "--metrics-path", metrics, "--boot-timer",
                     terminal: run.terminal.program.rawValue)
+                run.monitor = api.monitor
                 let arguments = "console=ttyS0 quiet panic=-1 demo.shell"
                 let source =
                     #"{"kernel_image_path": "\#(kernel.elf)", "initrd_path": "\#(files)/initramfs.cpio", "#

@@ -18,14 +18,16 @@
                 let kernel = try #require(debianKernel)
                 let files = try #require(demoFiles)
                 let path = "PATH=$PATH:/usr/sbin:/sbin"
+                // One that an earlier test left, if it failed, is not in the way.
                 try #require(
                     system(
                         """
-                        \(path); ip tuntap add name bhmmds mode tap vnet_hdr &&
+                        \(path); ip link delete bhmmds 2>/dev/null; ip tuntap add name bhmmds mode tap vnet_hdr &&
                         ip address add 10.111.0.1/30 dev bhmmds && ip link set bhmmds up
                         """) == 0)
                 let shell = try GuestShell()
                 let api = try APIClient(terminal: shell.terminal.program.rawValue)
+                shell.monitor = api.monitor
                 let source =
                     #"{"kernel_image_path": "\#(kernel.elf)", "initrd_path": "\#(files)/initramfs.cpio", "#
                     + #""boot_args": "console=ttyS0 quiet panic=-1 demo.shell"}"#

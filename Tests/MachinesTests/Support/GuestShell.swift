@@ -1,20 +1,31 @@
 #if arch(x86_64)
+    import Glibc
     import Linux
     import TestSupport
 
     /// A shell of a guest's whose console is a terminal.
     final class GuestShell {
         let terminal: PseudoTerminal
+        /// The program whose terminal it is.
+        var monitor: Monitor?
         private var text = ""
 
         init() throws { terminal = try PseudoTerminal() }
 
         /// Reads until the guest has written something.
         func wait(for end: String) throws {
+            var patience = 150
             while !text.contains(end) {
-                let bytes = try terminal.master.next()
-                if bytes.isEmpty { throw SystemError("read until \(end): \(text)", .ioError) }
-                text += String(decoding: bytes, as: UTF8.self)
+                var polled = pollfd(fd: terminal.master.rawValue, events: Int16(POLLIN), revents: 0)
+                if poll(&polled, 1, 1000) > 0 {
+                    text += String(decoding: try terminal.master.read(upTo: 4096), as: UTF8.self)
+                    continue
+                }
+                patience -= 1
+                // Its terminal has no end, as this side has it open, too.
+                guard patience > 0, monitor?.hasEnded != true else {
+                    throw SystemError("read until \(end): \(text)\(monitor?.complaints ?? "")", .ioError)
+                }
             }
         }
 

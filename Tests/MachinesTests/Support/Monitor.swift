@@ -66,6 +66,23 @@ final class Monitor {
         return Outcome(status: status ?? -1, out: try readText(out), err: try readText(err))
     }
 
+    /// Whether it has ended, without waiting for it.
+    var hasEnded: Bool {
+        var information = siginfo_t()
+        return status != nil
+            || (waitid(P_PID, id_t(pid), &information, WEXITED | WNOHANG | WNOWAIT) == 0
+                && information._sifields._sigchld.si_pid == pid)
+    }
+
+    /// What it has complained of so far, and what its threads are at.
+    var complaints: String {
+        let threads = "cd /proc/\(pid)/task && for t in *; do cut -d ' ' -f 2-3,14-15 $t/stat; cat $t/wchan; echo; done"
+        let path = scratch.path + "/threads"
+        system("(\(threads)) >\(path) 2>&1")
+        defer { unlink(path) }
+        return ((try? readText(err)) ?? "") + ((try? readText(path)) ?? "")
+    }
+
     /// What it has written to standard output so far.
     var said: String { (try? readText(out)) ?? "" }
 

@@ -9,7 +9,8 @@
 enum { BH_VIOLATION_STATUS = 148 };
 
 // Handles SIGSYS for the whole process: one line on standard error that names the call and the kind of thread, the
-// terminal as it was found here, and the end with BH_VIOLATION_STATUS. 0 or the errno.
+// terminal as it was found here, and the end with BH_VIOLATION_STATUS. All threads allocate from one heap from then on.
+// 0 or the errno.
 //
 // `program` begins the line; up to 31 bytes of it.
 int bh_confinement_begin(const char *program);
