@@ -86,9 +86,6 @@ final class Monitor {
     /// What it has written to standard output so far.
     var said: String { (try? readText(out)) ?? "" }
 
-    /// What it has written to standard error so far.
-    var complaints: String { (try? readText(err)) ?? "" }
-
     /// Waits until its output holds a text.
     func wait(for text: String, sourceLocation: SourceLocation = #_sourceLocation) {
         #expect(eventually(150) { said.contains(text) }, "\(text) in \(said)", sourceLocation: sourceLocation)
