@@ -76,7 +76,7 @@
                 let image = try scratch.file("kernel", try readFile(kernel.image, limit: 64 << 20))
                 let disk = try scratch.file("initrd", try readFile("\(files)/initramfs.cpio", limit: 64 << 20))
                 // More than a window and a buffer hold.
-                let bytes = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 7) }
+                let bytes = (0..<1_000_000).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 7) }
                 let served = try scratch.file("served", bytes)
                 let append = "console=ttyS0 quiet panic=-1 demo.fetch=http://192.0.2.1:8080/served"
                 let outcome = try monitor([
@@ -113,7 +113,8 @@
                 running.signal(SIGTERM)
                 let outcome = try running.finish()
                 #expect(outcome.status == 128 + SIGTERM)
-                #expect(outcome.err == "bulkhead-vm: passt has ended: the guest's link is down\n")
+                // passt itself warns of what the host lacks.
+                #expect(outcome.err.hasSuffix("bulkhead-vm: passt has ended: the guest's link is down\n"))
             }
 
             @Test func oneThatCanNotStartIsAnError() throws {

@@ -60,11 +60,30 @@ final class Passt: Sendable {
     var number: CInt { process.process.descriptor.rawValue }
     var hasEnded: Bool { (try? process.process.hasExited()) ?? true }
 
-    /// - Throws: where it has ended already, as without a network to give: it has said why.
-    func check() throws(MachineError) {
-        guard hasEnded else { return }
-        let hint = (try? process.wait()).map { "it ended with status \($0.shellCode)" }
-        throw MachineError(.network, .refused(SystemError("run passt", Errno(rawValue: ECONNRESET), hint: hint)))
+    /// Waits until it takes frames, ten seconds at the most.
+    ///
+    /// - Throws: where it ends before, as without a network to give: it has said why.
+    func waitUntilReady() throws(MachineError) {
+        // Nothing says that it is ready. So it gets a frame of the type that is for experiments, which it reads and forgets.
+        let head: [UInt8] = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5]
+        let frame = [0, 0, 0, 60] + head + [UInt8](repeating: 0, count: 60 - head.count)
+        _ = send(socket.rawValue, frame, frame.count, CInt(MSG_NOSIGNAL))
+        for _ in 0..<10_000 {
+            var unread: CInt = 0
+            guard ioctl(socket.rawValue, UInt(TIOCOUTQ), &unread) == 0 else { break }
+            if unread == 0 {
+                // Bytes that nobody will read any more are not counted either.
+                var polled = pollfd(fd: socket.rawValue, events: 0, revents: 0)
+                if poll(&polled, 1, 0) == 0 { return }
+                break
+            }
+            usleep(1000)
+        }
+        let hasEnded = (try? process.process.waitForExit(timeoutMilliseconds: 1000)) ?? true
+        let status = hasEnded ? try? process.wait() : nil
+        let hint = status.map { "it ended with status \($0.shellCode)" } ?? "it does not read its socket"
+        let errno = Errno(rawValue: hasEnded ? ECONNRESET : ETIMEDOUT)
+        throw MachineError(.network, .refused(SystemError("run passt", errno, hint: hint)))
     }
 
     /// Ends it.

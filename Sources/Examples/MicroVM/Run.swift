@@ -36,7 +36,7 @@ func run(_ arguments: Arguments) throws(Failure) -> CInt {
             machine = try Machine(configuration, console: consoles.takeSerial(), devices: devices)
             if let debugger = arguments.debugger { try machine.serveDebugger(at: debugger) }
             try consoles.start(confinement)
-            for passt in passts { try passt.check() }
+            for passt in passts { try passt.waitUntilReady() }
             try machine.start(preparing: confinement.preparation)
         } catch {
             consoles.stop()

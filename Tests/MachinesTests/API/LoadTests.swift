@@ -107,10 +107,10 @@
                 let pid = api.monitor.pid
                 func descriptors() throws -> Int { try #require(names(in: "/proc/\(pid)/fd")).count }
                 // What the first ones need, the others use again.
-                try load(800)
+                try load(400)
                 let (memory, open) = (try kibibytes(pid), try descriptors())
                 let begin = try readFile(output, limit: 1 << 24)
-                try load(5000)
+                try load(2500)
                 #expect(try kibibytes(pid) <= memory + 256)
                 #expect(try eventually(20) { try descriptors() <= open })
                 let end = try readFile(output, limit: 1 << 24)
