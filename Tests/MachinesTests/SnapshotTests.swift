@@ -17,7 +17,7 @@
             private func machine(_ change: (inout MachineConfiguration) -> Void = { _ in }) throws -> Machine {
                 var configuration = MachineConfiguration(
                     kernel: try scratch.file("kernel", TestELF(code: CountingGuest.code).bytes))
-                configuration.memory = 32 << 20
+                configuration.memory = 16 << 20
                 configuration.acceptsEmulation = true
                 change(&configuration)
                 return try Machine(configuration)
@@ -124,8 +124,8 @@
                 let mixed = SnapshotFiles(state: one.state, memory: two.memory)
                 #expect(refusal(mixed).contains("it was not saved together with this state"))
                 #expect(refusal(.init(state: one.state, memory: "/nowhere/memory")).contains("ENOENT"))
-                try #require(truncate(two.memory, 16 << 20) == 0)
-                #expect(refusal(two).contains("has 16777216 bytes instead of 33554432"))
+                try #require(truncate(two.memory, 8 << 20) == 0)
+                #expect(refusal(two).contains("has 8388608 bytes instead of 16777216"))
                 #expect(refusal(.init(state: one.memory, memory: one.memory)).contains("no snapshot of a machine"))
                 #expect(refusal(.init(state: "/nowhere/state", memory: one.memory)).contains("ENOENT"))
                 #expect(refusal(one) == "none")
@@ -173,7 +173,7 @@
                     #expect(try CountingGuest.goesOn(machine))
                     try machine.pause()
                     // What a device writes counts, too.
-                    try machine.memory.store(UInt64.random(in: 1...(.max)), at: GuestAddress(0x100_0000))
+                    try machine.memory.store(UInt64.random(in: 1...(.max)), at: GuestAddress(0xc0_0000))
                     try machine.save(.diff, to: onto)
                     try machine.save(to: files)
                     #expect(isSame(onto, files))
@@ -182,7 +182,7 @@
                 try machine.save(.diff, to: thin)
                 var status = stat()
                 try #require(stat(thin.memory, &status) == 0)
-                #expect(status.st_size == 32 << 20 && status.st_blocks <= 4 * 8, "\(status.st_blocks)")
+                #expect(status.st_size == 16 << 20 && status.st_blocks <= 4 * 8, "\(status.st_blocks)")
             }
 
             @Test func aDiffNeedsNoLog() throws {
@@ -238,7 +238,7 @@
                 let disk = try scratch.hole("added", size: 1 << 20)
                 let (machine, _) = try saved("small") {
                     $0.maximumProcessors = 3
-                    $0.maximumMemory = 288 << 20
+                    $0.maximumMemory = 272 << 20
                     $0.spareDevices = 2
                 }
                 try machine.resume()
@@ -249,7 +249,7 @@
                 let files = try files("grown")
                 try machine.save(to: files)
                 let twin = try restore(files)
-                #expect(twin.processors.count == 2 && twin.memory.size == 160 << 20 && twin.transports.count == 2)
+                #expect(twin.processors.count == 2 && twin.memory.size == 144 << 20 && twin.transports.count == 2)
                 #expect(twin.hotplug.state.memory == machine.hotplug.state.memory)
                 try twin.start()
                 try twin.resume()
@@ -316,7 +316,7 @@
                 let regions = try #require(try JSON(parsing: text).arrayValue)
                 let region = try #require(regions.first)
                 let base = try #require(region["base_host_virt_addr"]?.integerValue(as: UInt64.self))
-                #expect(regions.count == 1 && region["size"]?.integerValue(as: Int.self) == 32 << 20)
+                #expect(regions.count == 1 && region["size"]?.integerValue(as: Int.self) == 16 << 20)
                 #expect(region["offset"] == 0 && region["page_size"] == 4096)
                 guard let faults = received.take() else { throw SystemError("receive", .invalidArgument) }
                 let file = try Descriptor.open(path, .readOnly)

@@ -52,9 +52,14 @@
         }
 
         private static func bytes(_ path: String) throws(MachineError) -> [UInt8] {
-            do throws(SystemError) { return try readFile(path, limit: StateFile.limit) } catch {
-                throw MachineError(.snapshot, error)
-            }
+            let head: [UInt8]
+            do throws(SystemError) {
+                let file = try Descriptor.open(path, .readOnly)
+                head = try file.read(upTo: StateFile.headSize)
+                // Whatever else it is may be of any size.
+                if StateFile.isOurs(head) { return head + (try file.readToEnd(limit: StateFile.limit)) }
+            } catch { throw MachineError(.snapshot, error) }
+            return head
         }
 
         // MARK: - Bytes

@@ -32,7 +32,7 @@ struct StateFile: Hashable {
     static let limit = 64 << 20
 
     private static let magic = Array("BHVMSNAP".utf8)
-    private static let headSize = 24
+    static let headSize = 24
     private static let sectionHeadSize = 16
 
     /// Each section once.
@@ -79,9 +79,12 @@ struct StateFile: Hashable {
         guard place == end else { throw .malformed("\(end - place) bytes behind the sections") }
     }
 
+    /// Whether a file that begins so may be one.
+    static func isOurs(_ head: [UInt8]) -> Bool { !head.isEmpty && head.starts(with: magic.prefix(head.count)) }
+
     /// The version of a whole file whose checksum is right.
     static func checkedVersion(_ bytes: [UInt8]) throws(SnapshotError) -> UInt32 {
-        guard bytes.starts(with: magic.prefix(bytes.count)), !bytes.isEmpty else { throw .foreign }
+        guard isOurs(bytes) else { throw .foreign }
         guard bytes.count >= headSize + 8 else { throw .truncated(found: bytes.count, expected: nil) }
         let length = bytes.load(UInt64.self, at: 16)
         guard length <= UInt64(bytes.count) else { throw .truncated(found: bytes.count, expected: length) }
