@@ -161,6 +161,7 @@ final class FirecrackerMode {
             terminal = nil
             throw Fault("Start microvm error: \(Self.part(error))\(error)")
         }
+        forgetStartUp()
         startTimes = times
         nextFlush = monotonicNanoseconds() + Self.period
         return RuntimeController(instance, machine, resources, metrics) { [unowned self] in flush(machine) }
