@@ -250,6 +250,7 @@ final class FirecrackerMode {
             terminal = nil
             throw error
         }
+        forgetStartUp()
         nextFlush = monotonicNanoseconds() + Self.period
         return RuntimeController(instance, machine, resources, metrics, metadata) { [unowned self] in flush(machine, $0)
         }
