@@ -74,7 +74,7 @@
                     """
                     mkdir /tmp; touch /tmp/rounds /tmp/pings; mount -t ext4 /dev/vda /mnt; (while sleep 0.4; do head -c 40000 /dev/urandom >/mnt/new; \
                     mv /mnt/new /mnt/file; sync; date >>/tmp/rounds; done) & \
-                    (while ping -c 1 -W 9 10.111.0.1 >/dev/null; do date >>/tmp/pings; sleep 1; done) & \
+                    (while sleep 1; do ping -c 1 -W 2 10.111.0.1 >/dev/null && date >>/tmp/pings; done) & \
                     (vsock 1234 hello; echo over) >/tmp/vsock 2>&1 & date +%s
                     """)
                 try listener.waitReadable()
