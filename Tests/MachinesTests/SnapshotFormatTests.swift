@@ -79,6 +79,8 @@
             bytes = Self.file.encoded
             bytes[24] = 0x5a
             #expect(refusal(sealed(bytes)).map { "\($0)" }?.contains("ZONF") == true)
+            bytes[24] = 0x0a
+            #expect(refusal(sealed(bytes)).map { "\($0)" }?.contains(#""\x0aONF""#) == true)
             bytes = Self.file.encoded
             bytes.replaceSubrange(40..<44, with: Array("CONF".utf8))
             #expect(refusal(sealed(bytes)).map { "\($0)" }?.contains("twice") == true)

@@ -1,3 +1,4 @@
+import Linux
 import Virtio
 
 extension MachineConfiguration {
@@ -42,7 +43,7 @@ extension MachineConfiguration {
         var decoder = try StateDecoder(bytes, version: Self.version)
         self.init(kernel: try decoder.readText())
         let name = try decoder.readText()
-        guard let known = BootProtocol(rawValue: name) else { throw .malformed("the boot protocol \(name)") }
+        guard let known = BootProtocol(rawValue: name) else { throw .malformed("the boot protocol \(quoted(name))") }
         bootProtocol = known
         initialRAMDisk = try decoder.readOptionalText()
         commandLine = try decoder.readText()
@@ -191,7 +192,7 @@ extension ProcessorTemplate {
                 try decoder.readList(limit: 4) { (decoder) throws(StateError) in
                     let name = try decoder.readText()
                     guard let register = Register(rawValue: name) else {
-                        throw .malformed("a template's register \(name)")
+                        throw .malformed("a template's register \(quoted(name))")
                     }
                     return Change(register, Bitmap(mask: try decoder.read(), value: try decoder.read()))
                 })

@@ -1,3 +1,4 @@
+import Linux
 import Virtio
 
 /// The file that holds a machine's state, as bytes: a head, sections, and a checksum over all before it. Numbers are
@@ -69,9 +70,11 @@ struct StateFile: Hashable {
             let name = String(decoding: bytes[place..<place + 4], as: UTF8.self)
             let length = bytes.load(UInt64.self, at: place + 8)
             place += Self.sectionHeadSize
-            guard length <= UInt64(end - place) else { throw .malformed("the section \(name) ends behind the end") }
+            guard length <= UInt64(end - place) else {
+                throw .malformed("the section \(quoted(name)) ends behind the end")
+            }
             guard let kind = Section(rawValue: name), sections[kind] == nil else {
-                throw .malformed("a section \(name) that is not known, or is there twice")
+                throw .malformed("a section \(quoted(name)) that is not known, or is there twice")
             }
             sections[kind] = Array(bytes[place..<place + Int(length)])
             place += Int(length)
