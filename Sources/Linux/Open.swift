@@ -76,6 +76,14 @@ extension Descriptor {
             }
         }
     }
+
+    /// Exchanges two entries of this directory, at once for whoever looks; `renameat2(2)`, `RENAME_EXCHANGE`.
+    ///
+    /// - Throws: `ENOENT` when either is not there, `EINVAL` where the file system can't.
+    public func exchange(_ name: String, with other: String) throws(SystemError) {
+        let directory = rawValue
+        try systemCall("exchange \(quoted(name)) and \(quoted(other))") { unsafe bh_exchange(directory, name, other) }
+    }
 }
 
 /// A path or name as error messages show it: in double quotes, control characters escaped.

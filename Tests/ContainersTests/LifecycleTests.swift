@@ -32,6 +32,9 @@ extension ContainersTests {
             #expect(try container.configuration() == bundle.configuration)
             #expect(try bundle.runtime.containers().map(\.id) == [bundle.id])
             #expect(try container.processes() == [creation.pid])
+            #expect(
+                names(in: "\(bundle.folder)/state/\(bundle.id)").sorted()
+                    == ["config.json", "start.sock", "state.json"])
 
             try container.start()
             try bundle.waitForOutput("up\n")

@@ -15,5 +15,13 @@ extension ContainersTests {
             #expect(bundle.lines == ["1", "compartment", "0", "bin", "dev", "etc", "out", "proc", "sys", "tmp"])
             #expect(bundle.leftovers == [])
         }
+
+        @Test(.needs(.root), arguments: [false, true]) func theLoopbackInterfaceIsUp(isMapped: Bool) throws {
+            let bundle = try TestBundle(script: "ip link show lo | head -n 1; ip addr show lo | grep -c 127.0.0.1")
+            if isMapped { bundle.mapUsers() }
+            let lines = try bundle.linesOfRun()
+            #expect(lines.first?.contains("UP") == true && lines.last == "1", "\(lines)")
+            #expect(bundle.leftovers == [])
+        }
     }
 }

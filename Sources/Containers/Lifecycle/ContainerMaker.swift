@@ -81,7 +81,6 @@ struct ContainerMaker: ~Copyable {
 
     private func writeState(_ state: borrowing StateDirectory) throws(ContainerError) {
         do throws(SystemError) {
-            try state.create(StateDirectory.documentName, holding: bundle.document)
             try state.write(record.encoded(), to: StateDirectory.recordName)
         } catch { throw ContainerError(error) }
     }
@@ -193,16 +192,18 @@ struct ContainerMaker: ~Copyable {
         State(id: record.id, status: status, pid: pid, bundle: bundle.path, annotations: record.annotations)
     }
 
-    /// Writes down what ``commit(_:_:)`` makes true, while the process sets itself up.
+    /// Writes down what ``commit(_:_:)`` makes true, and the document, while the process sets itself up: nobody reads
+    /// either before the first hook runs.
     private mutating func prepareCommit(
         _ launched: borrowing LaunchedProcess, _ state: borrowing StateDirectory
     ) throws(ContainerError) {
         // One that has failed already says of what by itself.
         guard let process = Record.Process(running: launched.pid) else { return }
         record.process = process
-        do throws(SystemError) { try state.prepare(record.encoded(), for: StateDirectory.recordName) } catch {
-            throw ContainerError(error)
-        }
+        do throws(SystemError) {
+            try state.create(StateDirectory.documentName, holding: bundle.document)
+            try state.prepare(record.encoded(), for: StateDirectory.recordName)
+        } catch { throw ContainerError(error) }
     }
 
     /// From here on the container is created: its process outlives this one.

@@ -77,7 +77,7 @@ struct StateDirectory: ~Copyable {
         try replace(name)
     }
 
-    /// Writes a file that nobody looks for before the record is there.
+    /// Writes a file that nobody looks for yet.
     func create(_ name: String, holding bytes: [UInt8]) throws(SystemError) {
         try directory.open(name, [.writeOnly, .create, .truncate, .noFollow], mode: 0o600).write(bytes)
     }
@@ -90,6 +90,9 @@ struct StateDirectory: ~Copyable {
     /// The second half.
     func replace(_ name: String) throws(SystemError) {
         let new = ".\(name).new"
+        // Exchanged and then removed, not renamed over: ext4 would write the new file to the disk at that, while the
+        // container waits. Where files can't be exchanged, or there is no old one, a rename does.
+        if (try? directory.exchange(new, with: name)) != nil { return removeFile(new) }
         let number = directory.rawValue
         try systemCall("rename \(quoted(new)) in \(quoted(path))") { renameat(number, new, number, name) }
     }

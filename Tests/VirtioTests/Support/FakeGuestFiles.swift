@@ -54,13 +54,13 @@ final class SharedFolder {
         defer { closedir(folder) }
         var count = 0
         while let entry = readdir(folder) {
-            var target = [CChar](repeating: 0, count: Int(PATH_MAX))
-            let length = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) {
-                    readlinkat(dirfd(folder), $0, &target, target.count - 1)
+            var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
+            let length = withUnsafePointer(to: &entry.pointee.d_name) { name in
+                name.withMemoryRebound(to: CChar.self, capacity: 256) { name in
+                    target.withUnsafeMutableBytes { readlinkat(dirfd(folder), name, $0.baseAddress!, $0.count) }
                 }
             }
-            if length > 0, String(cString: target).hasPrefix(path) { count += 1 }
+            if length > 0, String(decoding: target[..<length], as: UTF8.self).hasPrefix(path) { count += 1 }
         }
         return count
     }
