@@ -89,9 +89,9 @@ entropy)
     # The driver has asked for some on its own by now, and what it got waits for the first reader.
     sleep 3
     read -r begin rest </proc/uptime
-    bytes=$(timeout 10 cat /dev/hwrng | wc -c)
+    dd if=/dev/hwrng of=/dev/null bs=800 count=200 2>/dev/null || echo @failed hwrng
     read -r end rest </proc/uptime
-    echo "@result limit-entropy $(awk -v bytes="$bytes" -v took="$end $begin" 'BEGIN { split(took, t, " "); print bytes / (t[1] - t[2]) }') 0" ;;
+    echo "@result limit-entropy $(awk -v took="$end $begin" 'BEGIN { split(took, t, " "); print 160000 / (t[1] - t[2]) }') 0" ;;
 vsock)
     for mode in send receive pingpong; do
         echo "@begin vsock-$mode"
