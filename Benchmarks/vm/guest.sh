@@ -82,6 +82,16 @@ limits)
         awk -v name="limit-$direction" '/"sum_received"/ { seen = 1 }
             seen && /"bits_per_second"/ { sub(/.*:/, ""); print "@result " name " " $0 / 8388608 " 0"; exit }' /result
     done ;;
+off)
+    tools
+    job limit-off randread 4k 16 4096 ;;
+entropy)
+    # The driver has asked for some on its own by now, and what it got waits for the first reader.
+    sleep 3
+    read -r begin rest </proc/uptime
+    dd if=/dev/hwrng of=/dev/null bs=800 count=200 2>/dev/null || echo @failed hwrng
+    read -r end rest </proc/uptime
+    echo "@result limit-entropy $(awk -v took="$end $begin" 'BEGIN { split(took, t, " "); print 160000 / (t[1] - t[2]) }') 0" ;;
 vsock)
     for mode in send receive pingpong; do
         echo "@begin vsock-$mode"

@@ -26,6 +26,16 @@
                 return try Machine(configuration)
             }
 
+            private var path: String { "\(scratch.path)/gdb" }
+
+            /// A machine that waits for its debugger.
+            private func debugged(_ code: [UInt8], processors: Int = 1) throws -> Machine {
+                let machine = try machine(code, processors: processors)
+                try machine.serveDebugger(at: .path(path))
+                try machine.start()
+                return machine
+            }
+
             /// What the protocol's other side does.
             private final class Client {
                 private let socket: Descriptor
@@ -62,10 +72,7 @@
             }
 
             @Test func theGuestStandsAndSteps() throws {
-                let machine = try machine(Self.code)
-                let path = "\(scratch.path)/gdb"
-                try machine.serveDebugger(at: .path(path))
-                try machine.start()
+                let machine = try debugged(Self.code)
                 let client = try Client(path)
                 #expect(try client.ask("?") == "S05")
                 #expect(try client.ask("qfThreadInfo") == "m1")
@@ -99,10 +106,7 @@
             private static let breakpointsAreLost: Comment = "this KVM's breakpoints end in the guest"
 
             @Test func aBreakpointIsWrittenAndTakenBack() throws {
-                let machine = try machine(Self.code)
-                let path = "\(scratch.path)/gdb"
-                try machine.serveDebugger(at: .path(path))
-                try machine.start()
+                let machine = try debugged(Self.code)
                 let client = try Client(path)
                 #expect(try client.ask("Z0,100007,1") == "OK")
                 #expect(try client.ask("Z0,100007,1") == "OK")
@@ -119,10 +123,7 @@
             }
 
             @Test func aBreakpointStopsTheGuest() throws {
-                let machine = try machine(Self.code)
-                let path = "\(scratch.path)/gdb"
-                try machine.serveDebugger(at: .path(path))
-                try machine.start()
+                let machine = try debugged(Self.code)
                 let client = try Client(path)
                 #expect(try client.ask("Z0,100007,1") == "OK")
                 withKnownIssue(Self.breakpointsAreLost, isIntermittent: true) {
@@ -135,10 +136,7 @@
             }
 
             @Test func theProcessorsOwnBreakpointsStopTheGuest() throws {
-                let machine = try machine(Self.code)
-                let path = "\(scratch.path)/gdb"
-                try machine.serveDebugger(at: .path(path))
-                try machine.start()
+                let machine = try debugged(Self.code)
                 let client = try Client(path)
                 #expect(try client.ask("Z1,100005,1") == "OK")
                 #expect(try client.ask("Z1,4,1") == "OK")
@@ -171,10 +169,7 @@
                 machine.stop()
                 #expect(machine.wait() == .stopped)
 
-                let other = try self.machine(Self.forEver, processors: 3)
-                let path = "\(scratch.path)/gdb"
-                try other.serveDebugger(at: .path(path))
-                try other.start()
+                let other = try debugged(Self.forEver, processors: 3)
                 var client = try Client(path)
                 #expect(try client.ask("qfThreadInfo") == "m1,2,3")
                 #expect(try client.ask("T3") == "OK")
@@ -197,10 +192,7 @@
             }
 
             @Test func aHostileDebuggerDoesNoHarm() throws {
-                let machine = try machine(Self.forEver)
-                let path = "\(scratch.path)/gdb"
-                try machine.serveDebugger(at: .path(path))
-                try machine.start()
+                let machine = try debugged(Self.forEver)
                 let client = try Client(path)
                 try client.send(Array("$$$#00+-$zz#".utf8) + [UInt8](repeating: 0x24, count: 1000))
                 try client.send(Array("m0,4#00".utf8))
@@ -218,7 +210,6 @@
             /// GDB itself: it reads the description of the registers, and believes it.
             @Test(.needs(.program("gdb"))) func gdbDebugsTheGuest() throws {
                 let machine = try machine(Self.code)
-                let path = "\(scratch.path)/socket"
                 try machine.serveDebugger(at: .path(path))
                 try machine.start()
                 let log = try scratch.file("log", [])

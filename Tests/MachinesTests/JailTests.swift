@@ -12,25 +12,6 @@
         private static let user: uid_t = 12345
         private static let group: gid_t = 23456
 
-        /// A folder for jails, which goes with all that is in it.
-        private final class Jails {
-            let path: String
-            init() throws {
-                path = "/tmp/jails.\(getpid()).\(UInt32.random(in: 0...9999))"
-                guard mkdir(path, 0o755) == 0 else { throw Errno.current }
-            }
-            deinit { _ = run("rm", "-rf", path) }
-
-            /// The root of a jail, made by whoever puts files into it before there is a jail.
-            func root(_ id: String) throws -> String {
-                let root = "\(path)/bulkhead-vm/\(id)/root"
-                guard run("mkdir", "-p", root) == 0 else { throw Errno.noSuchFileOrDirectory }
-                return root
-            }
-
-            var isEmpty: Bool { names(in: path)?.isEmpty == true }
-        }
-
         private let jails: Jails
 
         init() throws { jails = try Jails() }
@@ -53,24 +34,6 @@
             try file.write(TestELF(code: Self.waits).bytes)
             let guest = ["--", "run", "--kernel", "/kernel", "--memory", "32", "--vsock", "3,/run/vsock"]
             return try Monitor(try words(id, more + guest), program: "bulkhead-jailer")
-        }
-
-        private func child(of pid: pid_t) throws -> pid_t {
-            let text = try readText("/proc/\(pid)/task/\(pid)/children")
-            return try #require(text.split(separator: " ").first.flatMap { pid_t($0) })
-        }
-
-        private func field(_ pid: pid_t, _ name: String) throws -> [String] {
-            let lines = try readText("/proc/\(pid)/status").split(separator: "\n")
-            let line = try #require(lines.first { $0.hasPrefix("\(name):") })
-            return line.dropFirst(name.count + 1).split(whereSeparator: \.isWhitespace).map(String.init)
-        }
-
-        private func link(_ path: String) throws -> String {
-            var buffer = [UInt8](repeating: 0, count: 4096)
-            let count = readlink(path, &buffer, buffer.count)
-            guard count >= 0 else { throw SystemError("readlink \(path)", .current) }
-            return String(decoding: buffer.prefix(count), as: UTF8.self)
         }
 
         private func file(_ path: String) throws -> FileStatus { try Descriptor.open(path, .path).status() }
@@ -101,17 +64,17 @@
             #expect((own.device, own.inode) == (network.device, network.inode))
 
             // Who it is.
-            #expect(try field(pid, "Uid") == Array(repeating: "\(Self.user)", count: 4))
-            #expect(try field(pid, "Gid") == Array(repeating: "\(Self.group)", count: 4))
-            #expect(try field(pid, "Groups") == [])
+            #expect(try status(pid, "Uid") == Array(repeating: "\(Self.user)", count: 4))
+            #expect(try status(pid, "Gid") == Array(repeating: "\(Self.group)", count: 4))
+            #expect(try status(pid, "Groups") == [])
             for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
-                #expect(try field(pid, set) == ["0000000000000000"], "\(set)")
+                #expect(try status(pid, set) == ["0000000000000000"], "\(set)")
             }
-            #expect(try field(pid, "NoNewPrivs") == ["1"])
+            #expect(try status(pid, "NoNewPrivs") == ["1"])
             #expect(try readText("/proc/\(pid)/environ") == "")
             // Who waits for it has no more rights.
-            #expect(try field(running.pid, "Uid") == Array(repeating: "\(Self.user)", count: 4))
-            #expect(try field(running.pid, "CapEff") == ["0000000000000000"])
+            #expect(try status(running.pid, "Uid") == Array(repeating: "\(Self.user)", count: 4))
+            #expect(try status(running.pid, "CapEff") == ["0000000000000000"])
 
             // What it may use.
             #expect(try readText("/proc/\(pid)/cgroup") == "0::/jails/of-a-test/one\n")
@@ -134,7 +97,7 @@
             }
 
             // What it may ask for.
-            #expect(eventually(30) { (try? field(pid, "Seccomp")) == ["2"] })
+            #expect(eventually(30) { (try? status(pid, "Seccomp")) == ["2"] })
             for thread in try #require(names(in: "/proc/\(pid)/task")) {
                 let lines = try readText("/proc/\(pid)/task/\(thread)/status").split(separator: "\n")
                 #expect(lines.contains("Seccomp:\t2") && lines.contains("Seccomp_filters:\t1"), "\(thread)")
@@ -193,13 +156,13 @@
             let root = "\(jails.path)/bulkhead-vm/two/root"
             let pid = try #require(pid_t(try readText("\(root)/bulkhead-vm.pid")))
             defer { kill(pid, SIGKILL) }
-            #expect(try field(pid, "NSpid") == ["\(pid)", "1"])
+            #expect(try status(pid, "NSpid") == ["\(pid)", "1"])
             #expect(try link("/proc/\(pid)/ns/pid") != link("/proc/self/ns/pid"))
             #expect(getsid(pid) == pid)
             for number in 0...2 { #expect(try link("/proc/\(pid)/fd/\(number)") == "/dev/null") }
             #expect(eventually(60) { access("\(root)/run/vsock", F_OK) == 0 })
-            #expect(eventually(60) { (try? field(pid, "Seccomp")) == ["2"] })
-            #expect(try field(pid, "CapEff") == ["0000000000000000"])
+            #expect(eventually(60) { (try? status(pid, "Seccomp")) == ["2"] })
+            #expect(try status(pid, "CapEff") == ["0000000000000000"])
             // It takes its signals as a process of its own.
             kill(pid, SIGTERM)
             #expect(eventually(60) { access("\(root)/run/vsock", F_OK) != 0 })
@@ -211,7 +174,7 @@
             let pid = try child(of: running.pid)
             running.signal(SIGKILL)
             #expect(try running.finish().status == 128 + SIGKILL)
-            #expect(eventually(30) { (try? field(pid, "State").first).map { $0 == "Z" } ?? true })
+            #expect(eventually(30) { (try? status(pid, "State").first).map { $0 == "Z" } ?? true })
         }
 
         @Test func evenRootHasNoRightsInIt() throws {
@@ -227,7 +190,7 @@
             running.wait(for: "!")
             let pid = try child(of: running.pid)
             for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
-                #expect(try field(pid, set) == ["0000000000000000"], "\(set)")
+                #expect(try status(pid, set) == ["0000000000000000"], "\(set)")
             }
             running.signal(SIGTERM)
             #expect(try running.finish().status == 128 + SIGTERM)
@@ -318,19 +281,5 @@
             try fails("--id: ", try jailer("a"))
             #expect(names(in: outside)?.isEmpty == true)
         }
-    }
-
-    /// Runs a program of the host's to its end.
-    ///
-    /// - Returns: its exit status.
-    @discardableResult
-    private func run(_ words: String...) -> CInt {
-        let copies = words.map { strdup($0) }
-        defer { for copy in copies { free(copy) } }
-        var pid = pid_t()
-        guard posix_spawnp(&pid, words[0], nil, nil, copies + [nil], environ) == 0 else { return -1 }
-        var status: CInt = 0
-        waitpid(pid, &status, 0)
-        return status >> 8
     }
 #endif

@@ -1,3 +1,5 @@
+import Glibc
+import Linux
 import Synchronization
 import Testing
 import Virtio
@@ -66,6 +68,48 @@ import Virtio
         out(2, 3)
         #expect(port.room == 16)
         #expect(read(2) & 0xc0 == 0xc0)
+    }
+
+    /// Whether the other side is to look at the port.
+    private var isWoken: Bool {
+        port.withWake { descriptor in
+            var polled = pollfd(fd: descriptor.rawValue, events: Int16(POLLIN), revents: 0)
+            return poll(&polled, 1, 0) > 0
+        }
+    }
+
+    @Test func roomIsToldOfHoweverItCame() {
+        #expect(port.receive([UInt8](repeating: 7, count: 16)) == 16)
+        for _ in 0..<15 { _ = read(0) }
+        #expect(!isWoken)
+        _ = read(0)
+        #expect(isWoken)
+        port.clearWake()
+        // Linux empties the port when it is opened: what came before is gone, and what comes then is not.
+        #expect(port.receive([UInt8](repeating: 7, count: 16)) == 16)
+        out(2, 1)
+        #expect(!isWoken)
+        out(2, 7)
+        #expect(isWoken && port.room == 16)
+    }
+
+    @Test func aGuestThatStopsLookingIsToldAgain() {
+        out(1, 3)
+        _ = read(2)
+        for byte in "hello".utf8 { out(0, byte) }
+        let before = line.raised
+        // The line is up, and the guest has left its loop without a look at why.
+        #expect(port.receive([65]) == 1)
+        #expect(line.raised == before)
+        #expect(port.takeOutput().count == 5)
+        #expect(line.raised == before + 1)
+        // One that has seen to everything is left alone.
+        _ = (read(0), read(2))
+        out(0, 66)
+        _ = read(2)
+        let after = line.raised
+        #expect(port.takeOutput() == [66])
+        #expect(line.raised == after)
     }
 
     @Test func aGuestThatSendsTooFastWaits() {

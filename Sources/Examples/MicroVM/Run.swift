@@ -1,3 +1,4 @@
+import CConfinement
 import Glibc
 import Linux
 import Machines
@@ -42,7 +43,7 @@ func run(_ arguments: Arguments) throws(Failure) -> CInt {
             consoles.stop()
             throw error
         }
-        forgetStartUp()
+        bh_forget_start_up()
         // Last, as threads are under their maker's filter.
         do throws(MachineError) { try confinement.confine(.main) } catch {
             machine.stop()

@@ -76,6 +76,10 @@ public final class SerialPort: BusDevice {
             if wasFull && state.output.count < Self.outputSize {
                 state.isTransmitPending = true
                 update(&state)
+            } else if state.isHigh && !taken.isEmpty {
+                // A guest that has looked often enough for once, as Linux's driver has after 512 times while another
+                // processor goes on writing, would never hear of the port again: there is no edge while the line is up.
+                line.raise()
             }
             return taken
         }
@@ -182,7 +186,11 @@ public final class SerialPort: BusDevice {
             if begun & Self.transmitEnable != 0 { state.isTransmitPending = true }
         case Self.interruptIdentification:
             state.isFIFOEnabled = value & 1 != 0
-            if value & 2 != 0 { state.received.removeAll(keepingCapacity: true) }
+            if value & 2 != 0, !state.received.isEmpty {
+                state.received.removeAll(keepingCapacity: true)
+                // Whoever waits for room would wait for ever.
+                try? wake.add()
+            }
         case Self.lineControl: state.lineControl = value
         case Self.modemControl: state.modemControl = value & 0x1f
         case Self.scratch: state.scratch = value

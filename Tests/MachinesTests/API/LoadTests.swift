@@ -7,40 +7,6 @@
 
     @testable import bulkhead_vm
 
-    /// A client by a socket: curl would be a process for each request.
-    private final class LoadClient {
-        private let socket: Descriptor
-
-        init(_ path: String) throws { socket = try UnixSocket.connect(to: path) }
-
-        /// The status of the answer, nil where the connection ended.
-        func status(of request: String) throws -> Int? {
-            try socket.write(Array(request.utf8))
-            var answer = ""
-            while true {
-                let bytes = try socket.next(upTo: 16384)
-                if bytes.isEmpty { return nil }
-                answer += String(decoding: bytes, as: UTF8.self)
-                guard let end = answer.firstRange(of: "\r\n\r\n")?.upperBound else { continue }
-                let length = answer.firstRange(of: "Content-Length: ").map { answer[$0.upperBound...] }
-                let wanted = length.flatMap { Int($0.prefix { $0.isNumber }) } ?? 0
-                if answer[end...].utf8.count >= wanted { return Int(answer.dropFirst(9).prefix(3)) }
-            }
-        }
-
-        /// Sends as much as is taken, and no more than `count` bytes.
-        func send(_ text: String, andThen count: Int = 0) {
-            let block = [UInt8](repeating: 32, count: 65536)
-            _ = Glibc.send(socket.rawValue, text, text.utf8.count, CInt(MSG_NOSIGNAL))
-            var left = count
-            while left > 0 {
-                let sent = Glibc.send(socket.rawValue, block, block.count, CInt(MSG_NOSIGNAL))
-                if sent <= 0 { return }
-                left -= sent
-            }
-        }
-    }
-
     // In the suite of machines, so that they run one after the other.
     extension MachineTests {
         /// Many requests and rude clients while a guest has a processor for itself; `Benchmarks/vm/run api` has a minute
@@ -74,7 +40,7 @@
                 #expect(try api("PUT", "/serial", #"{"serial_out_path": "\#(output)"}"#) == .done)
                 #expect(try api("PUT", "/actions", #"{"action_type": "InstanceStart"}"#) == .done)
 
-                let clients = try (0..<7).map { _ in try LoadClient(api.socket) }
+                let clients = try (0..<7).map { _ in try APIConnection(api.socket) }
                 let requests = [
                     ("GET /machine-config HTTP/1.1\r\n\r\n", 200), ("GET /vm/config HTTP/1.1\r\n\r\n", 200),
                     ("PATCH /vm HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", 400),
@@ -84,7 +50,7 @@
                 let large = "PUT /machine-config HTTP/1.1\r\nContent-Length: 104857600\r\n\r\n"
                 func load(_ count: Int) throws {
                     let begin = ContinuousClock.now
-                    var hanging: LoadClient?
+                    var hanging: APIConnection?
                     for index in 0..<count {
                         let (request, status) = requests[index % requests.count]
                         guard try clients[index % clients.count].status(of: request) == status else {
@@ -93,10 +59,10 @@
                         }
                         switch index % 400 {
                         case 100:
-                            hanging = try LoadClient(api.socket)
+                            hanging = try APIConnection(api.socket)
                             hanging?.send(half)
-                        case 200: try LoadClient(api.socket).send(large, andThen: 100 << 20)
-                        case 300: try LoadClient(api.socket).send("GET /vm/config HTTP/1.1\r\n\r\n")
+                        case 200: try APIConnection(api.socket).send(large, andThen: 100 << 20)
+                        case 300: try APIConnection(api.socket).send("GET /vm/config HTTP/1.1\r\n\r\n")
                         default: break
                         }
                         // A thousand a second, and no more.

@@ -10,45 +10,24 @@ import Testing
 @Suite struct MetadataAPITests {
     private let scratch = Scratch()
 
-    private func controller() -> PrebootController {
-        PrebootController(
-            instance: InstanceInfo(id: "i"), logger: Logger(id: "i"), metrics: Metrics(),
-            metadata: MetadataStore(limit: 100))
-    }
-
-    private func perform(
-        _ controller: inout PrebootController, _ method: HTTPRequest.Method, _ path: String, _ body: String? = nil
-    ) throws -> Answer {
-        try controller.perform(try Route(HTTPRequest(method, path, body: body.map { Array($0.utf8) })).action)
-    }
-
-    private func fault(
-        _ controller: inout PrebootController, _ method: HTTPRequest.Method, _ path: String, _ body: String? = nil
-    ) -> Fault? {
-        do {
-            _ = try perform(&controller, method, path, body)
-            return nil
-        } catch { return error as? Fault }
-    }
-
     @Test func theDocumentIsWrittenChangedAndRead() throws {
-        var controller = controller()
-        #expect(try perform(&controller, .get, "/mmds") == .value(.object([])))
+        var controller = PrebootController.new()
+        #expect(try controller.perform(.get, "/mmds") == .value(.object([])))
         #expect(
-            fault(&controller, .patch, "/mmds", #"{"a": 1}"#)
+            controller.fault(.patch, "/mmds", #"{"a": 1}"#)
                 == Fault("MMDS error: The MMDS data store is not initialized."))
-        #expect(try perform(&controller, .put, "/mmds", #"{"b": {"c": 1}, "a": "x"}"#) == .done)
-        #expect(try perform(&controller, .patch, "/mmds", #"{"b": {"c": null, "d": 2}}"#) == .done)
-        #expect(try perform(&controller, .get, "/mmds") == .value(["a": "x", "b": ["d": 2]]))
+        #expect(try controller.perform(.put, "/mmds", #"{"b": {"c": 1}, "a": "x"}"#) == .done)
+        #expect(try controller.perform(.patch, "/mmds", #"{"b": {"c": null, "d": 2}}"#) == .done)
+        #expect(try controller.perform(.get, "/mmds") == .value(["a": "x", "b": ["d": 2]]))
         let large = #"{"a": "\#(String(repeating: "x", count: 100))"}"#
         for method in [HTTPRequest.Method.put, .patch] {
-            let refusal = fault(&controller, method, "/mmds", large)
+            let refusal = controller.fault(method, "/mmds", large)
             #expect(refusal?.status == .payloadTooLarge)
             #expect(refusal?.message == "MMDS limit exceeded error: The MMDS patch request doesn't fit.")
         }
-        #expect(try perform(&controller, .get, "/mmds") == .value(["a": "x", "b": ["d": 2]]))
-        #expect(fault(&controller, .put, "/mmds/foo", "{}")?.message == "Unrecognized PUT request path `foo`.")
-        #expect(fault(&controller, .put, "/mmds", "{")?.message.contains("deserializing the json body") == true)
+        #expect(try controller.perform(.get, "/mmds") == .value(["a": "x", "b": ["d": 2]]))
+        #expect(controller.fault(.put, "/mmds/foo", "{}")?.message == "Unrecognized PUT request path `foo`.")
+        #expect(controller.fault(.put, "/mmds", "{")?.message.contains("deserializing the json body") == true)
         // A snapshot could still be loaded.
         #expect(!controller.hasBootResources)
     }
@@ -64,8 +43,8 @@ import Testing
         (#"{"network_interfaces": ["a"], "ipv4_address": "169.254.1.01"}"#, "invalid IPv4 address syntax"),
         (#"{"network_interfaces": ["a"], "imds_compat": 1}"#, "expected a boolean"),
     ]) func settingsThatCanNotBeAreRefused(_ body: String, _ why: String) {
-        var controller = controller()
-        #expect(fault(&controller, .put, "/mmds/config", body)?.message.contains(why) == true)
+        var controller = PrebootController.new()
+        #expect(controller.fault(.put, "/mmds/config", body)?.message.contains(why) == true)
     }
 
     @Test func theFirstVersionIsDeprecated() throws {
@@ -77,12 +56,12 @@ import Testing
     }
 
     @Test(.needs(.root)) func settingsAreKeptAndTold() throws {
-        var controller = controller()
+        var controller = PrebootController.new()
         let tap = "bhm\(getpid())"
         let card = #"{"iface_id": "a", "host_dev_name": "\#(tap)"}"#
-        _ = try perform(&controller, .put, "/network-interfaces/a", card)
+        _ = try controller.perform(.put, "/network-interfaces/a", card)
         let body = #"{"network_interfaces": ["a"], "version": "V2", "imds_compat": true}"#
-        #expect(try perform(&controller, .put, "/mmds/config", body) == .done)
+        #expect(try controller.perform(.put, "/mmds/config", body) == .done)
         #expect(
             controller.resources.json["mmds-config"] == [
                 "version": "V2", "network_interfaces": ["a"], "ipv4_address": "169.254.169.254", "imds_compat": true,

@@ -10,29 +10,8 @@ import Testing
 @Suite struct PrebootTests {
     private let scratch = Scratch()
 
-    private func controller() -> PrebootController {
-        PrebootController(
-            instance: InstanceInfo(id: "i"), logger: Logger(id: "i"), metrics: Metrics(),
-            metadata: MetadataStore(limit: 100))
-    }
-
-    private func perform(
-        _ controller: inout PrebootController, _ method: HTTPRequest.Method, _ path: String, _ body: String? = nil
-    ) throws -> Answer {
-        try controller.perform(try Route(HTTPRequest(method, path, body: body.map { Array($0.utf8) })).action)
-    }
-
-    private func refusal(
-        _ controller: inout PrebootController, _ method: HTTPRequest.Method, _ path: String, _ body: String? = nil
-    ) -> String? {
-        do {
-            _ = try perform(&controller, method, path, body)
-            return nil
-        } catch { return (error as? Fault)?.message ?? "\(error)" }
-    }
-
     @Test func whatIsForARunningMachineIsRefused() {
-        var controller = controller()
+        var controller = PrebootController.new()
         let requests: [(HTTPRequest.Method, String, String?)] = [
             (.put, "/actions", #"{"action_type": "FlushMetrics"}"#),
             (.put, "/actions", #"{"action_type": "SendCtrlAltDel"}"#),
@@ -47,24 +26,24 @@ import Testing
             (.delete, "/drives/a", nil), (.delete, "/network-interfaces/a", nil),
         ]
         for (method, path, body) in requests {
-            #expect(refusal(&controller, method, path, body) == Fault.preBoot.message, "\(method) \(path)")
+            #expect(controller.refusal(method, path, body) == Fault.preBoot.message, "\(method) \(path)")
         }
         #expect(!controller.hasBootResources)
     }
 
     @Test func settingsOfTheMachineAreKept() throws {
-        var controller = controller()
+        var controller = PrebootController.new()
         let all = #"{"vcpu_count": 4, "mem_size_mib": 512, "track_dirty_pages": true}"#
-        _ = try perform(&controller, .put, "/machine-config", all)
-        _ = try perform(&controller, .patch, "/machine-config", #"{"vcpu_count": 2}"#)
+        _ = try controller.perform(.put, "/machine-config", all)
+        _ = try controller.perform(.patch, "/machine-config", #"{"vcpu_count": 2}"#)
         #expect(
-            try perform(&controller, .get, "/machine-config")
+            try controller.perform(.get, "/machine-config")
                 == .value([
                     "vcpu_count": 2, "mem_size_mib": 512, "smt": false, "track_dirty_pages": true,
                     "huge_pages": "None",
                 ]))
         // PUT sets back what it does not name.
-        _ = try perform(&controller, .put, "/machine-config", #"{"vcpu_count": 1, "mem_size_mib": 64}"#)
+        _ = try controller.perform(.put, "/machine-config", #"{"vcpu_count": 1, "mem_size_mib": 64}"#)
         #expect(controller.resources.machine == MachineSettings(memory: 64))
         #expect(controller.hasBootResources)
     }
@@ -78,17 +57,17 @@ import Testing
         (#"{"huge_pages": "2M"}"#, "not supported: huge_pages"), (#"{"mem_size_mib": 8}"#, "8 MiB are not 16 to"),
         (#"{"mem_size_mib": 18446744073709551615}"#, "MiB are not"), (#"{"cpu_template": "T2"}"#, "cpu_template: T2"),
     ]) func settingsThatCanNotBeAreRefused(_ body: String, _ why: String) {
-        var controller = controller()
-        #expect(refusal(&controller, .patch, "/machine-config", body)?.contains(why) == true)
+        var controller = PrebootController.new()
+        #expect(controller.refusal(.patch, "/machine-config", body)?.contains(why) == true)
         #expect(controller.resources.machine == MachineSettings())
     }
 
     @Test func theRootDriveIsTheFirst() throws {
-        var controller = controller()
+        var controller = PrebootController.new()
         let disk = try scratch.hole("disk", size: 4096)
         func put(_ id: String, isRoot: Bool, more: String = "") -> String? {
-            refusal(
-                &controller, .put, "/drives/\(id)",
+            controller.refusal(
+                .put, "/drives/\(id)",
                 #"{"drive_id": "\#(id)", "is_root_device": \#(isRoot), "path_on_host": "\#(disk)"\#(more)}"#)
         }
         #expect(put("a", isRoot: false) == nil)
@@ -103,50 +82,49 @@ import Testing
     }
 
     @Test func filesThatAreMissingAreNamed() throws {
-        var controller = controller()
+        var controller = PrebootController.new()
         let missing = "No such file or directory (os error 2)"
         #expect(
-            refusal(&controller, .put, "/boot-source", #"{"kernel_image_path": "/none"}"#)
+            controller.refusal(.put, "/boot-source", #"{"kernel_image_path": "/none"}"#)
                 == "Boot source error: The kernel file cannot be opened: \(missing)")
         let kernel = try scratch.file("kernel", [])
         #expect(
-            refusal(&controller, .put, "/boot-source", #"{"kernel_image_path": "\#(kernel)", "initrd_path": "/none"}"#)?
+            controller.refusal(.put, "/boot-source", #"{"kernel_image_path": "\#(kernel)", "initrd_path": "/none"}"#)?
                 .hasSuffix("invalid path or invalid permissions. \(missing)") == true)
         #expect(
-            refusal(
-                &controller, .put, "/drives/a", #"{"drive_id": "a", "is_root_device": false, "path_on_host": "/none"}"#)
+            controller.refusal(
+                .put, "/drives/a", #"{"drive_id": "a", "is_root_device": false, "path_on_host": "/none"}"#)
                 == "Drive config error: Unable to create the virtio block device: Virtio backend error: Error "
                 + "manipulating the backing file: \(missing) /none")
         #expect(
-            refusal(&controller, .put, "/drives/a", #"{"drive_id": "a", "is_root_device": false}"#)?
+            controller.refusal(.put, "/drives/a", #"{"drive_id": "a", "is_root_device": false}"#)?
                 .hasSuffix("Invalid block config.") == true)
         #expect(
-            refusal(
-                &controller, .put, "/drives/a", #"{"drive_id": "a", "is_root_device": false, "socket": "s"}"#)?
+            controller.refusal(.put, "/drives/a", #"{"drive_id": "a", "is_root_device": false, "socket": "s"}"#)?
                 .contains("not supported: socket") == true)
         #expect(
-            refusal(&controller, .put, "/vsock", #"{"guest_cid": 3, "uds_path": "\#(kernel)"}"#)?
+            controller.refusal(.put, "/vsock", #"{"guest_cid": 3, "uds_path": "\#(kernel)"}"#)?
                 .hasSuffix("Error binding to the host-side Unix socket: Address already in use (os error 98)") == true)
-        #expect(refusal(&controller, .put, "/vsock", #"{"guest_cid": 2, "uds_path": "v"}"#)?.contains("CID 2") == true)
+        #expect(controller.refusal(.put, "/vsock", #"{"guest_cid": 2, "uds_path": "v"}"#)?.contains("CID 2") == true)
         #expect(
-            refusal(&controller, .put, "/logger", #"{"log_path": "/none/log"}"#)
+            controller.refusal(.put, "/logger", #"{"log_path": "/none/log"}"#)
                 == "Logger error: Failed to open target file: \(missing)")
         #expect(controller.resources == Resources())
     }
 
     @Test func theBalloonFitsTheMemory() throws {
-        var controller = controller()
-        #expect(refusal(&controller, .get, "/balloon") == "Balloon config error: No balloon device found.")
+        var controller = PrebootController.new()
+        #expect(controller.refusal(.get, "/balloon") == "Balloon config error: No balloon device found.")
         let body = #"{"amount_mib": 100, "deflate_on_oom": true, "free_page_reporting": true}"#
-        _ = try perform(&controller, .put, "/balloon", body)
+        _ = try controller.perform(.put, "/balloon", body)
         #expect(
-            refusal(&controller, .patch, "/machine-config", #"{"mem_size_mib": 64}"#)?
+            controller.refusal(.patch, "/machine-config", #"{"mem_size_mib": 64}"#)?
                 .contains("smaller than the previously set balloon device target size") == true)
         #expect(
-            refusal(&controller, .put, "/balloon", #"{"amount_mib": 129, "deflate_on_oom": true}"#)
+            controller.refusal(.put, "/balloon", #"{"amount_mib": 129, "deflate_on_oom": true}"#)
                 == "Balloon config error: Amount of pages requested is too large.")
         #expect(
-            try perform(&controller, .get, "/balloon")
+            try controller.perform(.get, "/balloon")
                 == .value([
                     "amount_mib": 100, "deflate_on_oom": true, "stats_polling_interval_s": 0,
                     "free_page_hinting": false, "free_page_reporting": true,
@@ -154,30 +132,29 @@ import Testing
     }
 
     @Test func aMachineIsMadeOfAllThat() throws {
-        var controller = controller()
+        var controller = PrebootController.new()
         #expect(throws: Fault("Start microvm error: Cannot start microvm without kernel configuration.")) {
             _ = try controller.resources.configuration(acceptsEmulation: false)
         }
         let kernel = try scratch.file("kernel", [1])
         let disk = try scratch.hole("disk", size: 4096)
-        _ = try perform(&controller, .put, "/boot-source", #"{"kernel_image_path": "\#(kernel)"}"#)
+        _ = try controller.perform(.put, "/boot-source", #"{"kernel_image_path": "\#(kernel)"}"#)
         func configuration() throws -> MachineConfiguration {
             try controller.resources.configuration(acceptsEmulation: true)
         }
         #expect(try configuration().commandLine == BootSource.defaultArguments)
         #expect(try !configuration().hasEntropy)
         let drive = #"{"drive_id": "r", "is_root_device": true, "path_on_host": "\#(disk)""#
-        _ = try perform(&controller, .put, "/drives/r", drive + "}")
+        _ = try controller.perform(.put, "/drives/r", drive + "}")
         #expect(try configuration().commandLine == BootSource.defaultArguments + " root=/dev/vda rw")
-        _ = try perform(&controller, .put, "/drives/r", drive + #", "is_read_only": true, "partuuid": "1-2"}"#)
-        _ = try perform(
-            &controller, .put, "/boot-source",
+        _ = try controller.perform(.put, "/drives/r", drive + #", "is_read_only": true, "partuuid": "1-2"}"#)
+        _ = try controller.perform(
+            .put, "/boot-source",
             #"{"kernel_image_path": "\#(kernel)", "boot_args": "console=ttyS0 -- single"}"#)
         // What follows two hyphens is for init.
         #expect(try configuration().commandLine == "console=ttyS0 root=PARTUUID=1-2 ro -- single")
-        _ = try perform(
-            &controller, .put, "/entropy", #"{"rate_limiter": {"bandwidth": {"size": 5, "refill_time": 1}}}"#)
-        _ = try perform(&controller, .put, "/vsock", #"{"guest_cid": 9, "uds_path": "\#(scratch.path)/v"}"#)
+        _ = try controller.perform(.put, "/entropy", #"{"rate_limiter": {"bandwidth": {"size": 5, "refill_time": 1}}}"#)
+        _ = try controller.perform(.put, "/vsock", #"{"guest_cid": 9, "uds_path": "\#(scratch.path)/v"}"#)
         let made = try configuration()
         #expect(made.hasEntropy && made.entropyLimit.bandwidth?.size == 5)
         #expect(made.vsock == .init(cid: 9, path: "\(scratch.path)/v"))
@@ -187,24 +164,24 @@ import Testing
     }
 
     @Test func partsThatAreMissingSaySo() {
-        var controller = controller()
+        var controller = PrebootController.new()
         for (method, path) in [
             (HTTPRequest.Method.put, "/pmem/a"),
             (.patch, "/pmem/a"), (.put, "/hotplug/memory"), (.patch, "/hotplug/memory"),
         ] {
-            let message = refusal(&controller, method, path, "{}")
+            let message = controller.refusal(method, path, "{}")
             #expect(message?.hasPrefix("The requested operation is not supported: ") == true, "\(path)")
         }
-        #expect(refusal(&controller, .get, "/hotplug/memory")?.contains("memory hot-plug") == true)
-        #expect(refusal(&controller, .delete, "/pmem/a")?.contains("persistent memory") == true)
+        #expect(controller.refusal(.get, "/hotplug/memory")?.contains("memory hot-plug") == true)
+        #expect(controller.refusal(.delete, "/pmem/a")?.contains("persistent memory") == true)
     }
 
     @Test func metricsAreOpenedOnce() throws {
-        var controller = controller()
+        var controller = PrebootController.new()
         let path = try scratch.file("metrics", [])
-        _ = try perform(&controller, .put, "/metrics", #"{"metrics_path": "\#(path)"}"#)
+        _ = try controller.perform(.put, "/metrics", #"{"metrics_path": "\#(path)"}"#)
         #expect(
-            refusal(&controller, .put, "/metrics", #"{"metrics_path": "\#(path)"}"#)?
+            controller.refusal(.put, "/metrics", #"{"metrics_path": "\#(path)"}"#)?
                 .hasSuffix("Reinitialization of metrics not allowed.") == true)
     }
 }

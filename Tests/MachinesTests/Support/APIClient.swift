@@ -19,7 +19,14 @@ final class APIClient {
 
     let monitor: Monitor
     let socket: String
-    private let scratch: Scratch
+    private let scratch: Scratch?
+
+    /// A client of one that runs.
+    init(_ monitor: Monitor, at socket: String) {
+        self.monitor = monitor
+        self.socket = socket
+        scratch = nil
+    }
 
     /// Starts it and waits for its socket, as the clients do.
     ///
@@ -30,7 +37,8 @@ final class APIClient {
         _ words: String..., terminal: CInt? = nil, in folder: String? = nil,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
-        scratch = Scratch()
+        let scratch = Scratch()
+        self.scratch = scratch
         socket = "\(scratch.path)/api.socket"
         let prefix = folder.map { ["env", "-C", $0] } ?? []
         monitor = try Monitor(["--api-sock", socket] + words, terminal: terminal, prefix: prefix)

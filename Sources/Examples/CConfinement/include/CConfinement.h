@@ -1,4 +1,5 @@
-// What answers a call that a thread's seccomp filter forbids (SECCOMP_RET_TRAP), and the numbers that filters test.
+// What answers a call that a thread's seccomp filter forbids (SECCOMP_RET_TRAP), and the numbers that filters test; and what
+// else this program has to say in C.
 #pragma once
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
@@ -20,6 +21,10 @@ void bh_confinement_name_thread(const char *kind);
 
 // The program's words, NULL behind the last: Swift's CommandLine reads them from /proc, which a jail has not.
 char *const *bh_monitor_arguments(void);
+
+// Gives the pages of this program's code and constants back to the page cache: most of them have made the machine and are not
+// needed to run it. Those that are come back by themselves. A host with many machines has more room for guests by it.
+void bh_forget_start_up(void);
 
 // The requests of ioctl(2) that are macros of macros.
 enum : unsigned long {

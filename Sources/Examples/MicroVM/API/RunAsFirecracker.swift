@@ -1,3 +1,4 @@
+import CConfinement
 import Glibc
 import Linux
 import Machines
@@ -250,7 +251,7 @@ final class FirecrackerMode {
             terminal = nil
             throw error
         }
-        forgetStartUp()
+        bh_forget_start_up()
         nextFlush = monotonicNanoseconds() + Self.period
         return RuntimeController(instance, machine, resources, metrics, metadata) { [unowned self] in flush(machine, $0)
         }
