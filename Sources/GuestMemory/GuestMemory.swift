@@ -18,12 +18,14 @@ public final class GuestMemory: @unchecked Sendable {
         @usableFromInline let size: UInt64
         @usableFromInline let base: UnsafeMutableRawPointer
         @usableFromInline let dirty: UnsafeMutablePointer<DirtyPages>
+        @usableFromInline let blocks: UnsafeMutablePointer<PluggedBlocks>?
 
         init(_ region: borrowing GuestRegion) {
             start = region.start.rawValue
             size = region.size
             unsafe base = unsafe region.hostAddress
             unsafe dirty = unsafe region.dirty
+            unsafe blocks = unsafe region.blocks
         }
     }
 
@@ -131,6 +133,14 @@ public final class GuestMemory: @unchecked Sendable {
         return nil
     }
 
+    /// How many bytes there are from `offset` of a region on, `limit` at the most; nil where there is none.
+    @inlinable
+    func room(_ index: Int, _ offset: UInt64, _ limit: UInt64) -> UInt64? {
+        let room = unsafe Swift.min(limit, entries[index].size &- offset)
+        guard let blocks = unsafe entries[index].blocks else { return room }
+        return unsafe blocks.pointee.room(offset, room)
+    }
+
     /// A view of bytes that lie in one region.
     ///
     /// - Throws: ``GuestMemoryError/outsideMemory(_:count:)`` where they do not.
@@ -153,10 +163,10 @@ public final class GuestMemory: @unchecked Sendable {
             throw .outsideMemory(address, count: UInt64(bitPattern: Int64(count)))
         }
         let offset = unsafe address.rawValue &- entries[index].start
-        let room = unsafe entries[index].size &- offset
-        return unsafe GuestSlice(
-            base: entries[index].base + Int(offset), count: Int(Swift.min(UInt64(count), room)),
-            dirty: entries[index].dirty)
+        guard let room = room(index, offset, UInt64(count)) else {
+            throw .outsideMemory(address, count: UInt64(count))
+        }
+        return unsafe GuestSlice(base: entries[index].base + Int(offset), count: Int(room), dirty: entries[index].dirty)
     }
 
     /// Hands the pieces of a buffer to `body`, one for each region it touches.
@@ -239,11 +249,11 @@ public final class GuestMemory: @unchecked Sendable {
         }
         var position = address.rawValue
         while position < end.rawValue {
-            guard let index = entry(GuestAddress(position)) else {
-                throw .outsideMemory(GuestAddress(position), count: end.rawValue - position)
-            }
+            guard let index = entry(GuestAddress(position)),
+                let room = unsafe room(index, position - entries[index].start, end.rawValue - position)
+            else { throw .outsideMemory(GuestAddress(position), count: end.rawValue - position) }
             let start = unsafe entries[index].start
-            let stop = unsafe Swift.min(end.rawValue, start + entries[index].size)
+            let stop = position + room
             let first = (position + 4095) & ~4095
             let last = stop & ~4095
             if first < last {
@@ -268,6 +278,49 @@ extension GuestMemory {
                     GuestAddress(entries[index].start + offset), count: UInt64(slice.count))
             }
         }
+    }
+}
+
+// MARK: - Blocks
+
+extension GuestMemory {
+    /// Lets devices reach blocks of a region that is made of them; ``GuestRegion/Plan/blockSize``. What is in them is what
+    /// was left there, or zero.
+    ///
+    /// - Parameters:
+    ///   - blocks: counted in blocks of the region.
+    ///   - index: the region's.
+    public func plug(_ blocks: Range<Int>, region index: Int) { withBlocks(index) { $0.set(blocks, true) } }
+
+    /// Takes blocks away again, and gives their pages back to the host. A view of them that was handed out before stays
+    /// one of mapped memory: what is written by it is seen by nobody, and takes room until the block comes and goes again.
+    ///
+    /// - Throws: where the host does not take the pages back; the blocks are gone nevertheless.
+    public func unplug(_ blocks: Range<Int>, region index: Int) throws(SystemError) {
+        guard !blocks.isEmpty else { return }
+        var shift: UInt64 = 0
+        withBlocks(index) {
+            $0.set(blocks, false)
+            shift = $0.shift
+        }
+        let (first, count) = (UInt64(blocks.lowerBound) << shift, UInt64(blocks.count) << shift)
+        try unsafe regions[index].discard(first, count)
+        // Zeros are new contents too, of which the hypervisor's own record knows nothing.
+        unsafe GuestSlice(base: entries[index].base + Int(first), count: Int(count), dirty: entries[index].dirty)
+            .markWritten(count: Int(count))
+    }
+
+    /// Which bytes of a region are there, by their offsets: the blocks that are plugged, or all of it.
+    public func usableRanges(region index: Int) -> [Range<UInt64>] {
+        precondition(index >= 0 && index < regionCount, "there are \(regionCount) regions")
+        guard let blocks = unsafe entries[index].blocks else { return unsafe [0..<entries[index].size] }
+        return unsafe blocks.pointee.ranges
+    }
+
+    private func withBlocks(_ index: Int, _ body: (PluggedBlocks) -> Void) {
+        precondition(index >= 0 && index < regionCount, "there are \(regionCount) regions")
+        guard let blocks = unsafe entries[index].blocks else { preconditionFailure("the region is not made of blocks") }
+        unsafe body(blocks.pointee)
     }
 }
 

@@ -38,10 +38,13 @@ public struct GuestRegion: ~Copyable, @unchecked Sendable {
         public var isReserved: Bool
         /// Whether all pages are made at once instead of at their first use; `MAP_POPULATE`.
         public var isPopulated: Bool
+        /// Bytes of a block, for a region of which the guest has some blocks at a time and none at first: a power of two
+        /// from 4096 on; see ``GuestMemory/GuestMemory/plug(_:region:)``. nil for one that is there as a whole.
+        public var blockSize: UInt64?
 
         public init(
             start: GuestAddress, size: UInt64, backing: Backing = .anonymous, pageSize: PageSize = .normal,
-            isReserved: Bool = false, isPopulated: Bool = false
+            isReserved: Bool = false, isPopulated: Bool = false, blockSize: UInt64? = nil
         ) {
             self.start = start
             self.size = size
@@ -49,6 +52,7 @@ public struct GuestRegion: ~Copyable, @unchecked Sendable {
             self.pageSize = pageSize
             self.isReserved = isReserved
             self.isPopulated = isPopulated
+            self.blockSize = blockSize
         }
 
         var alignment: UInt64 { pageSize == .huge2M ? 2 << 20 : 4096 }
@@ -57,6 +61,9 @@ public struct GuestRegion: ~Copyable, @unchecked Sendable {
         var end: GuestAddress? {
             guard size > 0, size <= UInt64(Int.max), size % alignment == 0, start.isAligned(to: 4096) else {
                 return nil
+            }
+            if let blockSize {
+                guard blockSize >= 4096, blockSize & (blockSize - 1) == 0, size % blockSize == 0 else { return nil }
             }
             return start.advanced(by: size)
         }
@@ -73,6 +80,11 @@ public struct GuestRegion: ~Copyable, @unchecked Sendable {
     public let rawDescriptor: CInt?
     private let file: Descriptor?
     let dirty: UnsafeMutablePointer<DirtyPages>
+    /// Those that are there, of a region that is made of blocks.
+    let blocks: UnsafeMutablePointer<PluggedBlocks>?
+
+    /// Whether the region is made of blocks that come and go.
+    public var isPluggable: Bool { unsafe blocks != nil }
 
     /// Maps a region.
     ///
@@ -120,6 +132,13 @@ public struct GuestRegion: ~Copyable, @unchecked Sendable {
         unsafe hostAddress = unsafe base
         rawDescriptor = number
         self.file = file
+        if let blockSize = plan.blockSize {
+            let made = UnsafeMutablePointer<PluggedBlocks>.allocate(capacity: 1)
+            unsafe made.initialize(to: PluggedBlocks(size: plan.size, blockSize: blockSize))
+            unsafe blocks = unsafe made
+        } else {
+            unsafe blocks = nil
+        }
         unsafe dirty = .allocate(capacity: 1)
         unsafe dirty.initialize(
             to: DirtyPages(
@@ -130,6 +149,10 @@ public struct GuestRegion: ~Copyable, @unchecked Sendable {
         unsafe _ = munmap(hostAddress, Int(size))
         unsafe _ = munmap(dirty.pointee.bits, dirty.pointee.wordCount * 8)
         unsafe dirty.deallocate()
+        if let blocks = unsafe blocks {
+            unsafe blocks.pointee.bits.deallocate()
+            unsafe blocks.deallocate()
+        }
     }
 
     private static func memoryFile(_ plan: Plan) throws(SystemError) -> Descriptor {

@@ -116,8 +116,8 @@ extension VirtualMachine {
     private func withLog(
         _ slot: UInt32, _ pages: Int, _ call: (borrowing Descriptor) throws(SystemError) -> Void
     ) throws(SystemError) {
-        try slots.withLock { (slots) throws(SystemError) in
-            guard let size = slots[slot] else {
+        try slots.sizes.withLock { (sizes) throws(SystemError) in
+            guard let size = sizes[slot] else {
                 throw SystemError("use the dirty log of memory slot \(slot)", .noSuchFileOrDirectory)
             }
             let expected = size / UInt64(bh_kvm_page_size())

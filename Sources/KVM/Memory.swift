@@ -50,15 +50,7 @@ extension VirtualMachine {
     public func setMemory(
         slot: UInt32, at guestAddress: UInt64, _ memory: UnsafeMutableRawBufferPointer, flags: MemoryFlags = []
     ) throws(SystemError) {
-        let region = kvm_userspace_memory_region(
-            slot: slot, flags: flags.rawValue, guest_phys_addr: guestAddress, memory_size: UInt64(memory.count),
-            userspace_addr: UInt64(UInt(bitPattern: memory.baseAddress)))
-        let size = region.memory_size
-        // An empty region would remove the slot.
-        guard size > 0 else { throw SystemError(Self.place(slot, guestAddress, size), .invalidArgument) }
-        try change(slot, to: size) { (descriptor) throws(SystemError) in
-            try descriptor.control(.setMemoryRegion, from: region, Self.place(slot, guestAddress, size))
-        }
+        try unsafe slots.set(slot, at: guestAddress, memory, flags, on: descriptor)
     }
 
     /// Shows memory of which the guest can keep pages to itself, those of a guest_memfd;
@@ -84,36 +76,17 @@ extension VirtualMachine {
         region.guest_memfd = UInt32(guestMemory.rawValue)
         region.guest_memfd_offset = offset
         let (filled, size) = (region, region.memory_size)
-        guard size > 0 else { throw SystemError(Self.place(slot, guestAddress, size), .invalidArgument) }
-        try change(slot, to: size) { (descriptor) throws(SystemError) in
-            try descriptor.control(.setMemoryRegion2, from: filled, Self.place(slot, guestAddress, size))
+        let operation = SlotBook.setting(slot, guestAddress, size)
+        guard size > 0 else { throw SystemError(operation, .invalidArgument) }
+        try slots.change(slot, to: size, on: descriptor) { (descriptor) throws(SystemError) in
+            try descriptor.control(.setMemoryRegion2, from: filled, operation)
         }
     }
 
     /// Takes a slot's memory from the guest. Its host memory may be unmapped afterwards.
     ///
     /// - Throws: `EINVAL` for a slot that has none.
-    public func removeMemory(slot: UInt32) throws(SystemError) {
-        var region = kvm_userspace_memory_region()
-        region.slot = slot
-        let filled = region
-        try change(slot, to: nil) { (descriptor) throws(SystemError) in
-            try descriptor.control(.setMemoryRegion, from: filled, "remove memory slot \(slot)")
-        }
-    }
-
-    private static func place(_ slot: UInt32, _ address: UInt64, _ size: UInt64) -> String {
-        "set memory slot \(slot), \(size) bytes at 0x\(String(address, radix: 16))"
-    }
-
-    private func change(
-        _ slot: UInt32, to size: UInt64?, _ call: (borrowing Descriptor) throws(SystemError) -> Void
-    ) throws(SystemError) {
-        try slots.withLock { (slots) throws(SystemError) in
-            try call(descriptor)
-            slots[slot] = size
-        }
-    }
+    public func removeMemory(slot: UInt32) throws(SystemError) { try slots.remove(slot, on: descriptor) }
 
     /// Memory for the guest's private pages, which the host can't reach; `KVM_CREATE_GUEST_MEMFD`, Linux 6.8,
     /// `KVM_CAP_GUEST_MEMFD`.

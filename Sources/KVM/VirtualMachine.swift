@@ -1,6 +1,5 @@
 import CKVM
 import Linux
-import Synchronization
 
 /// A virtual machine: memory, processors, interrupts and clocks, all of them the kernel's.
 ///
@@ -9,8 +8,7 @@ public struct VirtualMachine: ~Copyable, Sendable {
     /// The machine's descriptor.
     public let descriptor: Descriptor
     private let runPageSize: Int
-    /// Bytes of each memory slot in use: the kernel writes a dirty log as long as its slot, whatever room there is.
-    let slots = Mutex<[UInt32: UInt64]>([:])
+    let slots = SlotBook()
 
     init(owning descriptor: consuming Descriptor, runPageSize: Int) {
         self.descriptor = descriptor

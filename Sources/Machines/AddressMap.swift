@@ -7,13 +7,22 @@ import GuestMemory
 /// 0x9fc00        reserved for firmware; the generation id at 0xdf000, the ACPI tables from 0xe0000 on
 /// 0x100000       the kernel, and at the top of what lies below the hole, the initial RAM disk
 /// 0xc0000000     the hole: boot timer, virtio devices, IOAPIC, local APICs
-/// 0x100000000    the rest of memory
+/// 0x100000000    the rest of memory; behind it, each from a whole GiB on, hot-plug memory and what is added
 /// ```
 public struct AddressMap: Hashable, Sendable {
     /// Bytes of the guest's memory.
     public let memory: UInt64
+    private let hotplug: MachineConfiguration.HotplugMemory?
 
-    public init(memory: UInt64) { self.memory = memory }
+    /// - Parameter hotplug: memory that the guest has not at first.
+    public init(memory: UInt64, hotplug: MachineConfiguration.HotplugMemory? = nil) {
+        self.memory = memory
+        self.hotplug = hotplug
+    }
+
+    init(_ configuration: MachineConfiguration) {
+        self.init(memory: configuration.memory, hotplug: configuration.hotplugMemory)
+    }
 
     // Below 1 MiB, none of which a kernel that is loaded touches before it has read it.
     static let descriptorTable: UInt64 = 0x500
@@ -70,14 +79,26 @@ public struct AddressMap: Hashable, Sendable {
                 GuestRegion.Plan(
                     start: GuestAddress(Self.hole.upperBound), size: memory - lowEnd))
         }
+        if let hotplug {
+            all.append(
+                GuestRegion.Plan(
+                    start: GuestAddress(hotplugStart), size: hotplug.size, blockSize: hotplug.block))
+        }
         return all
     }
 
-    /// Where memory that is added begins: above the hole, at a whole GiB, which Linux's blocks of memory begin at, too.
-    var addedMemory: UInt64 {
-        let gibibyte: UInt64 = 1 << 30
-        return (Self.hole.upperBound + (memory - lowEnd) + gibibyte - 1) / gibibyte * gibibyte
-    }
+    /// Where hot-plug memory begins: at a whole GiB and a whole block.
+    var hotplugStart: UInt64 { Self.up(behindMemory, to: max(Self.gibibyte, hotplug?.block ?? 0)) }
+
+    /// Where memory that is added begins.
+    var addedMemory: UInt64 { hotplug.map { Self.up(hotplugStart + $0.size, to: Self.gibibyte) } ?? behindMemory }
+
+    /// Above the hole, at a whole GiB, which Linux's blocks of memory begin at, too.
+    private var behindMemory: UInt64 { Self.up(Self.hole.upperBound + (memory - lowEnd), to: Self.gibibyte) }
+
+    private static let gibibyte: UInt64 = 1 << 30
+
+    private static func up(_ address: UInt64, to unit: UInt64) -> UInt64 { (address + unit - 1) / unit * unit }
 
     /// A range of addresses as kernels are told of it, like the BIOS's function 0xe820.
     struct Range820: Hashable {

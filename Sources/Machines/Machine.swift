@@ -38,6 +38,8 @@
         /// What the guest's event device asks.
         let hotplug: HotplugController
         let relay: SerialRelay
+        /// What its hot-plug memory consists of.
+        let pluggable: PluggableMemory?
         private let bootTimer: BootTimer
         let serial: SerialPort
         let keyboard: Keyboard
@@ -81,7 +83,7 @@
         ) throws(MachineError) {
             try configuration.validate()
             var times = SetupTimes(begin: monotonicNanoseconds())
-            let map = AddressMap(memory: configuration.memory)
+            let map = AddressMap(configuration)
 
             // What may be missing comes first: it costs little to find out.
             let kernelFile = try ImageFile(configuration.kernel, .kernel)
@@ -151,6 +153,7 @@
             gate = parts.gate
             bootTimer = parts.bootTimer
             relay = parts.relay
+            pluggable = parts.pluggable
             serial = parts.assembly.serial
             keyboard = parts.assembly.keyboard
             hotplug = parts.assembly.hotplug

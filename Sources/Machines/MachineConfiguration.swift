@@ -21,6 +21,8 @@ public struct MachineConfiguration: Hashable, Sendable {
     public var processorTemplate: ProcessorTemplate?
     /// Bytes of memory that there may be while the machine runs, ``Machine/addMemory(_:)``; as much as at first when nil.
     public var maximumMemory: UInt64?
+    /// Memory that the guest takes and gives back while it runs, if there is some.
+    public var hotplugMemory: HotplugMemory?
     /// Places for disks, cards and other devices that come while the machine runs, ``Machine/addDevice(_:)``.
     public var spareDevices = 0
     /// The disks, in the order of their names in the guest: `vda`, `vdb`, …
@@ -182,7 +184,7 @@ public struct MachineConfiguration: Hashable, Sendable {
     /// How many virtio devices it has.
     public var deviceCount: Int {
         disks.count + networks.count + sharedDirectories.count + (vsock == nil ? 0 : 1) + (hasEntropy ? 1 : 0)
-            + (balloon == nil ? 0 : 1)
+            + (balloon == nil ? 0 : 1) + (hotplugMemory == nil ? 0 : 1)
     }
 
     /// Checks all that can be checked without the host.
@@ -214,6 +216,11 @@ public struct MachineConfiguration: Hashable, Sendable {
                     .memory,
                     "at most \(maximumMemory) bytes: it is not a whole number of MiB from \(memory >> 20) to "
                         + "\(Self.memoryRange.upperBound >> 20)")
+            }
+        }
+        if let hotplugMemory {
+            do throws(HotplugMemory.Problem) { try hotplugMemory.check(beside: memory) } catch {
+                throw MachineError(.hotplugMemory, "hot-plug memory: \(error)")
             }
         }
         for disk in disks { try disk.validate() }

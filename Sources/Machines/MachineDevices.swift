@@ -19,6 +19,9 @@
 
         public var entropy: Entropy? { only() }
 
+        /// What its ``MachineConfiguration/HotplugMemory`` is asked for by, and tells what the guest has.
+        public var hotplugMemory: Memory? { only() }
+
         public var vsock: Vsock? { only() }
 
         public var serialCounts: PortCounts { relay.port.counts }

@@ -20,13 +20,25 @@
             var assembly: DeviceAssembly
             let gate = PauseGate()
             let relay: SerialRelay
+            /// What its hot-plug memory consists of.
+            let pluggable: PluggableMemory?
 
             /// - Parameter more: devices beyond the configuration's.
             init(
                 _ configuration: MachineConfiguration, _ more: [any Device], _ console: consuming SerialEnds,
                 vm: borrowing VirtualMachine, memory: GuestMemory
             ) throws(MachineError) {
-                let devices = try DeviceAssembly.make(configuration) + more
+                var devices = try DeviceAssembly.make(configuration)
+                if let choice = configuration.hotplugMemory {
+                    let blocks = try building(.hotplugMemory) { () throws(SystemError) in
+                        try PluggableMemory(choice, memory, vm, logsWrites: configuration.tracksDirtyPages)
+                    }
+                    devices.append(blocks.makeDevice())
+                    pluggable = blocks
+                } else {
+                    pluggable = nil
+                }
+                devices += more
                 guard devices.count + configuration.spareDevices <= AddressMap.mostDevices else {
                     throw MachineError(
                         .machine,
@@ -80,6 +92,17 @@
                     .processors,
                     "\(configuration.mostProcessors) processors are more than this host's KVM allows: \(most)")
             }
+            if let choice = configuration.hotplugMemory {
+                let slots = try building(.hotplugMemory) { () throws(SystemError) in
+                    try hypervisor.value(of: .nrMemorySlots)
+                }
+                let room = Int(slots) - Int(PluggableMemory.firstSlot)
+                guard choice.slotCount <= room else {
+                    throw MachineError(
+                        .hotplugMemory,
+                        "\(choice.slotCount) slots of hot-plug memory are more than this host's KVM allows: \(room)")
+                }
+            }
         }
 
         static func makeVM(_ hypervisor: borrowing Hypervisor) throws(MachineError) -> VirtualMachine {
@@ -104,6 +127,8 @@
             for index in 0..<memory.regionCount {
                 do throws(SystemError) {
                     try memory.withRegion(index) { (region: borrowing GuestRegion) throws(SystemError) in
+                        // Its slots are shown one by one.
+                        if region.isPluggable { return }
                         try show(region, UInt32(index), vm, logsWrites: logsWrites)
                     }
                 } catch { throw MachineError(.memory, error) }

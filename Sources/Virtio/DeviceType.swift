@@ -10,5 +10,6 @@ public struct DeviceType: RawRepresentable, Hashable, Sendable {
     public static let entropy = DeviceType(rawValue: 4)
     public static let balloon = DeviceType(rawValue: 5)
     public static let vsock = DeviceType(rawValue: 19)
+    public static let memory = DeviceType(rawValue: 24)
     public static let fileSystem = DeviceType(rawValue: 26)
 }

@@ -141,6 +141,75 @@ import Testing
         #expect(memory.takeDirtyPages(region: 0) == [0, 0])
     }
 
+    @Test("of a region of blocks devices reach those that are plugged, and no byte beside them")
+    func blocks() throws {
+        let block = 2 * page
+        let start = 4 * page
+        let memory = try GuestMemory([
+            GuestRegion.Plan(start: GuestAddress(0), size: 4 * page),
+            GuestRegion.Plan(start: GuestAddress(start), size: 4 * block, blockSize: block),
+        ])
+        #expect(memory.size == 12 * page)
+        #expect(memory.usableRanges(region: 0) == [0..<4 * page] && memory.usableRanges(region: 1) == [])
+        #expect(!memory.withRegion(0) { $0.isPluggable })
+        #expect(memory.withRegion(1) { $0.isPluggable })
+        func reaches(_ offset: UInt64, _ count: Int) -> Bool {
+            (try? memory.slice(GuestAddress(start + offset), count: count)) != nil
+        }
+        #expect(!reaches(0, 0) && !reaches(0, 1))
+        memory.plug(1..<3, region: 1)
+        #expect(memory.usableRanges(region: 1) == [block..<3 * block])
+        #expect(reaches(block, Int(2 * block)) && reaches(2 * block - 1, 2) && reaches(3 * block - 1, 1))
+        #expect(!reaches(block - 1, 2) && !reaches(3 * block - 1, 2) && !reaches(block, Int(2 * block) + 1))
+        #expect(try memory.firstSlice(GuestAddress(start + block + 1), count: .max).count == Int(2 * block) - 1)
+        // The copy to what is partly there does nothing, and so does giving it back.
+        try memory.write([1, 2], at: GuestAddress(start + 3 * block - 2))
+        #expect(throws: GuestMemoryError.self) { try memory.write([3, 4, 5], at: GuestAddress(start + 3 * block - 2)) }
+        #expect(throws: GuestMemoryError.self) { try memory.discard(GuestAddress(start + 3 * block), count: block) }
+        #expect(try memory.load(UInt16.self, at: GuestAddress(start + 3 * block - 2)) == 0x0201)
+
+        // What goes is gone: its contents, and for who keeps a record of writes.
+        memory.startDirtyTracking()
+        try memory.unplug(2..<3, region: 1)
+        #expect(memory.takeDirtyPages(region: 1) == [0b11_0000])
+        #expect(memory.usableRanges(region: 1) == [block..<2 * block] && !reaches(2 * block, 1))
+        memory.plug(2..<3, region: 1)
+        #expect(try memory.load(UInt16.self, at: GuestAddress(start + 3 * block - 2)) == 0)
+        // A view from before stays one of mapped memory.
+        let view = try memory.slice(GuestAddress(start + 2 * block), count: 8)
+        try memory.unplug(1..<3, region: 1)
+        try view.store(UInt64(1), at: 0)
+        #expect(memory.usableRanges(region: 1) == [])
+    }
+
+    @Test("the pages of blocks that go are the host's again")
+    func blocksGiveBack() throws {
+        let block: UInt64 = 2 << 20
+        let memory = try GuestMemory([GuestRegion.Plan(start: GuestAddress(0), size: 8 * block, blockSize: block)])
+        func resident() -> Int {
+            memory.withRegion(0) { region in
+                var pages = [UInt8](repeating: 0, count: Int(region.size / page))
+                #expect(mincore(region.hostAddress, Int(region.size), &pages) == 0)
+                return pages.count { $0 & 1 == 1 }
+            }
+        }
+        memory.plug(0..<8, region: 0)
+        try memory.slice(GuestAddress(0), count: Int(8 * block)).fill(7, count: Int(8 * block))
+        #expect(resident() == 8 * 512)
+        try memory.unplug(2..<7, region: 0)
+        #expect(resident() == 3 * 512)
+        #expect(try memory.load(UInt8.self, at: GuestAddress(7 * block)) == 7)
+    }
+
+    @Test("a block is a power of two and a part of its region")
+    func badBlocks() throws {
+        for (size, block) in [(2 * page, 3 * page), (6 * page, 4 * page), (page, 2 * page), (page, 2048), (page, 0)] {
+            #expect(throws: GuestMemoryError.badRegion(GuestAddress(0), size: size)) {
+                try GuestMemory([GuestRegion.Plan(start: GuestAddress(0), size: size, blockSize: block)])
+            }
+        }
+    }
+
     @Test("discarded pages read as zero, and only whole pages go", arguments: [GuestRegion.Backing.anonymous, .shared])
     func discard(_ backing: GuestRegion.Backing) throws {
         let memory = try GuestMemory([GuestRegion.Plan(start: GuestAddress(0), size: 4 * page, backing: backing)])

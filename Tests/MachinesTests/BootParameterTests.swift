@@ -45,6 +45,19 @@ import Testing
         #expect(AddressMap(memory: 3 << 30).regions.count == 1)
     }
 
+    @Test func hotPlugMemoryIsTheDevicesToTellOf() {
+        let plain = AddressMap(memory: 5 << 30)
+        let map = AddressMap(memory: 5 << 30, hotplug: .init(size: 640 << 20))
+        #expect(map.regions.map(\.start.rawValue) == [0, 4 << 30, 6 << 30])
+        #expect(map.regions.map(\.blockSize) == [nil, nil, 2 << 20] && map.regions.last?.size == 640 << 20)
+        #expect(map.ranges == plain.ranges)
+        // What is added comes behind it.
+        #expect(plain.addedMemory == 6 << 30 && map.addedMemory == 7 << 30)
+        #expect(
+            AddressMap(memory: 64 << 20, hotplug: .init(size: 8 << 30, slot: 8 << 30, block: 8 << 30)).hotplugStart == 8
+                << 30)
+    }
+
     @Test func pvhHasItsStartInfo() throws {
         let memory = try GuestMemory(size: 128 << 20)
         try parameters(.pvh).write(to: memory)

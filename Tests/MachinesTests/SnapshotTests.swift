@@ -5,9 +5,9 @@
     import OCI
     import TestSupport
     import Testing
-    import Virtio
 
     @testable import Machines
+    @testable import Virtio
 
     extension MachineTests {
         /// Machines that count, saved and restored: even a KVM of software runs them.
@@ -91,7 +91,7 @@
             }
 
             @Test func aChangedFileIsRefused() throws {
-                let (_, files) = try saved("flip")
+                let (_, files) = try saved("flip") { $0.hotplugMemory = .init(size: 128 << 20) }
                 let whole = try readFile(files.state)
                 func refuses(_ bytes: [UInt8]) -> Bool { (try? Snapshot(decoding: bytes)) == nil }
                 #expect(!refuses(whole))
@@ -208,6 +208,98 @@
                 #expect(status.st_blocks < 32 * 8, "\(status.st_blocks)")
             }
 
+            /// Does what a driver asks for.
+            private func withDevice(_ machine: Machine, _ body: (Memory) throws -> Void) throws {
+                let device = try #require(machine.hotplugMemory)
+                try device.lock.locked { () throws in try body(device) }
+            }
+
+            @Test func hotPlugMemoryIsSavedAsItIs() throws {
+                let (machine, _) = try saved("cold") {
+                    $0.hotplugMemory = .init(size: 256 << 20)
+                    $0.tracksDirtyPages = true
+                }
+                let start = AddressMap(machine.configuration).hotplugStart
+                func place(_ block: UInt64) -> GuestAddress { GuestAddress(start + block << 21 + 4096) }
+                try #require(machine.hotplugMemory).setRequestedSize(256 << 20)
+                try withDevice(machine) { device in
+                    try device.plug(3..<5)
+                    // Blocks of two slots.
+                    try device.plug(63..<66)
+                }
+                #expect(machine.pluggable?.shown.map(\.slot) == [512, 513])
+                for block in [3, 4, 63, 64, 65] as [UInt64] { try machine.memory.store(block, at: place(block)) }
+                #expect(throws: GuestMemoryError.self) { try machine.memory.store(UInt8(1), at: place(5)) }
+                let (files, onto) = (try files("hot"), try self.files("onto"))
+                try machine.save(to: files)
+                var status = stat()
+                try #require(stat(files.memory, &status) == 0)
+                #expect(status.st_size == 272 << 20 && status.st_blocks < 16 << 11, "\(status.st_blocks)")
+
+                let twin = try restore(files)
+                #expect(twin.hotplugMemory?.pluggedSize == 10 << 20 && twin.hotplugMemory?.requestedSize == 256 << 20)
+                #expect(twin.pluggable?.shown.map(\.slot) == [512, 513])
+                for block in [3, 4, 63, 64, 65] as [UInt64] {
+                    #expect(try twin.memory.load(UInt64.self, at: place(block)) == block)
+                }
+                for block in [0, 5, 62, 66, 127] as [UInt64] {
+                    #expect(throws: GuestMemoryError.self) { try twin.memory.load(UInt8.self, at: place(block)) }
+                }
+                try twin.start()
+                try twin.resume()
+                #expect(try CountingGuest.goesOn(twin))
+
+                // What went is gone, and what came is in the diff.
+                try #require(system("cp \(files.memory) \(onto.memory)") == 0)
+                try machine.memory.store(UInt64(77), at: place(65))
+                try withDevice(machine) { device in
+                    try device.unplug(63..<65)
+                    try device.unplug(3..<4)
+                    try device.plug(3..<4)
+                }
+                try machine.save(.diff, to: onto)
+                try machine.save(to: files)
+                #expect(isSame(onto, files))
+                let later = try restore(onto)
+                #expect(try later.memory.load(UInt64.self, at: place(65)) == 77)
+                #expect(try later.memory.load(UInt64.self, at: place(3)) == 0)
+                #expect(try later.memory.load(UInt64.self, at: place(4)) == 4)
+                // Without a log, from where it was restored.
+                try later.start()
+                try later.memory.store(UInt64(78), at: place(65))
+                try withDevice(later) { device in
+                    try device.unplug(4..<5)
+                    try device.plug(20..<21)
+                }
+                try later.memory.store(UInt64(20), at: place(20))
+                try later.save(.diff, to: onto)
+                let last = try restore(onto)
+                #expect(try last.memory.load(UInt64.self, at: place(65)) == 78)
+                #expect(try last.memory.load(UInt64.self, at: place(20)) == 20)
+                #expect(throws: GuestMemoryError.self) { try last.memory.load(UInt8.self, at: place(4)) }
+                try withDevice(machine) { try $0.unplugAll() }
+                #expect(machine.pluggable?.shown.isEmpty == true && machine.hotplugMemory?.pluggedSize == 0)
+            }
+
+            @Test func aSlotThatTheHostRefusesLeavesNothing() throws {
+                let machine = try machine { $0.hotplugMemory = .init(size: 256 << 20) }
+                let start = AddressMap(machine.configuration).hotplugStart
+                // Something else is where the second slot would be.
+                let page = try GuestMemory(size: 4096)
+                try page.withRegion(0) { region in
+                    try machine.vm.setMemory(
+                        slot: 400, at: start + 128 << 20, .init(start: region.hostAddress, count: 4096))
+                }
+                try withDevice(machine) { device in
+                    #expect(throws: SystemError.self) { try device.plug(60..<70) }
+                }
+                #expect(machine.pluggable?.shown.isEmpty == true && machine.hotplugMemory?.pluggedSize == 0)
+                #expect(machine.memory.usableRanges(region: 1) == [])
+                try machine.vm.removeMemory(slot: 400)
+                try withDevice(machine) { try $0.plug(60..<70) }
+                #expect(machine.memory.usableRanges(region: 1) == [60 << 21..<70 << 21])
+            }
+
             @Test func aSaveThatFailsLeavesTheOldOne() throws {
                 let (machine, files) = try saved("old") { $0.tracksDirtyPages = true }
                 let before = try self.files("before")
@@ -270,8 +362,13 @@
             /// Another process, or here a thread, that knows Firecracker's message and the kernel's
             /// `Documentation/admin-guide/mm/userfaultfd.rst`.
             @Test(.needs(.root)) func aHandlerFillsTheMemoryIn() throws {
-                let (saved, files) = try saved("uffd")
+                let (saved, files) = try saved("uffd") { $0.hotplugMemory = .init(size: 128 << 20) }
                 let count = try CountingGuest.count(saved)
+                let hot = GuestAddress(AddressMap(saved.configuration).hotplugStart + 7 << 21)
+                try #require(saved.hotplugMemory).setRequestedSize(128 << 20)
+                try withDevice(saved) { try $0.plug(7..<8) }
+                try saved.memory.store(UInt64(7), at: hot)
+                try saved.save(to: files)
                 let path = try scratch.file("socket", [])
                 unlink(path)
                 let listener = try UnixSocket.listen(at: path)
@@ -280,6 +377,7 @@
                     let machine = try Machine(
                         restoring: try Snapshot(readingFrom: files.state), memory: .handler(path))
                     #expect(try CountingGuest.count(machine) == count)
+                    #expect(try machine.memory.load(UInt64.self, at: hot) == 7)
                     try machine.start()
                     try machine.resume()
                     #expect(try CountingGuest.goesOn(machine))
@@ -314,10 +412,12 @@
                 var received: Descriptor?
                 let text = String(decoding: try UnixSocket.receive(from: socket, descriptor: &received), as: UTF8.self)
                 let regions = try #require(try JSON(parsing: text).arrayValue)
-                let region = try #require(regions.first)
-                let base = try #require(region["base_host_virt_addr"]?.integerValue(as: UInt64.self))
-                #expect(regions.count == 1 && region["size"]?.integerValue(as: Int.self) == 16 << 20)
-                #expect(region["offset"] == 0 && region["page_size"] == 4096)
+                func numbers(_ name: String) -> [UInt64] {
+                    regions.compactMap { $0[name]?.integerValue(as: UInt64.self) }
+                }
+                #expect(numbers("size") == [16 << 20, 128 << 20] && numbers("offset") == [0, 16 << 20])
+                #expect(numbers("page_size") == [4096, 4096])
+                let bases = numbers("base_host_virt_addr")
                 guard let faults = received.take() else { throw SystemError("receive", .invalidArgument) }
                 let file = try Descriptor.open(path, .readOnly)
                 while true {
@@ -326,19 +426,21 @@
                         pollfd(fd: socket.rawValue, events: Int16(POLLIN), revents: 0),
                     ]
                     guard poll(&polled, 2, 60_000) > 0, polled[1].revents == 0 else { return }
-                    try answer(faults, file, base)
+                    try answer(faults, file) { page in
+                        if page &- bases[0] < 16 << 20 { page - bases[0] } else { page - bases[1] + 16 << 20 }
+                    }
                 }
             } catch { Issue.record(error) }
         }
 
         private static func answer(
-            _ faults: borrowing Descriptor, _ file: borrowing Descriptor, _ base: UInt64
+            _ faults: borrowing Descriptor, _ file: borrowing Descriptor, _ offset: (UInt64) -> UInt64
         ) throws {
             guard let message = try? faults.read(upTo: 32), message.first == pageFault else { return }
             let page = message.load(UInt64.self, at: 16) & ~4095
             let number = file.rawValue
             var bytes = [UInt8](repeating: 0, count: 4096)
-            #expect(bytes.withUnsafeMutableBytes { pread(number, $0.baseAddress, 4096, off_t(page - base)) } == 4096)
+            #expect(bytes.withUnsafeMutableBytes { pread(number, $0.baseAddress, 4096, off_t(offset(page))) } == 4096)
             let target = faults.rawValue
             bytes.withUnsafeBytes { source in
                 var request: [UInt64] = [page, UInt64(UInt(bitPattern: source.baseAddress)), 4096, 0, 0]

@@ -32,6 +32,9 @@ static inline void bh_full_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST)
 static inline uint64_t bh_fetch_or_64(uint64_t *address, uint64_t bits) {
     return __atomic_fetch_or(address, bits, __ATOMIC_RELAXED);
 }
+static inline uint64_t bh_fetch_and_64(uint64_t *address, uint64_t bits) {
+    return __atomic_fetch_and(address, bits, __ATOMIC_RELAXED);
+}
 static inline uint64_t bh_exchange_64(uint64_t *address, uint64_t value) {
     return __atomic_exchange_n(address, value, __ATOMIC_ACQ_REL);
 }

@@ -59,7 +59,7 @@
             for device in snapshot.additions { try parts.add(device, vm: vm, memory: memory) }
             times.devices = monotonicNanoseconds()
 
-            var growth = parts.growth(configuration, setup, AddressMap(memory: configuration.memory))
+            var growth = parts.growth(configuration, setup, AddressMap(configuration))
             growth.takeUp(
                 processors: snapshot.processors.count, memory: snapshot.legacy.hotplug.memory,
                 devices: snapshot.additions)
@@ -97,15 +97,14 @@
                 let file = try openMemory(path, snapshot.memorySize)
                 var offset: UInt64 = 0
                 memory = try make(
-                    snapshot.regions.map { region in
-                        defer { offset += region.size }
-                        return GuestRegion.Plan(
-                            start: GuestAddress(region.start), size: region.size,
-                            backing: .file(descriptor: file.rawValue, offset: offset, isPrivate: true))
+                    snapshot.plans.map { plan in
+                        defer { offset += plan.size }
+                        var plan = plan
+                        plan.backing = .file(descriptor: file.rawValue, offset: offset, isPrivate: true)
+                        return plan
                     })
             case .handler(let path):
-                memory = try make(
-                    snapshot.regions.map { .init(start: GuestAddress($0.start), size: $0.size) })
+                memory = try make(snapshot.plans)
                 do throws(SystemError) { handler = try FaultHandler(of: memory, at: path) } catch {
                     throw MachineError(.memory, error)
                 }
@@ -157,7 +156,11 @@
             assembly.serial.state = snapshot.legacy.serial
             assembly.keyboard.state = snapshot.legacy.keyboard
             assembly.hotplug.state = snapshot.legacy.hotplug
-            for (index, (transport, state)) in zip(assembly.transports, snapshot.transports).enumerated() {
+            // Memory comes first: the other devices' rings may lie in it.
+            let all = Array(zip(assembly.transports, snapshot.transports).enumerated())
+            let memoryFirst =
+                all.filter { $0.element.1.device == .memory } + all.filter { $0.element.1.device != .memory }
+            for (index, (transport, state)) in memoryFirst {
                 do throws(StateError) { try transport.restore(state) } catch {
                     throw MachineError(SnapshotError.device("\(index) (\(transport.device.type.name))", error))
                 }
@@ -180,6 +183,7 @@
             case .balloon: "balloon"
             case .vsock: "vsock"
             case .fileSystem: "shared directory"
+            case .memory: "memory"
             default: "type \(rawValue)"
             }
         }

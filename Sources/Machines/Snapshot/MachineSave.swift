@@ -99,7 +99,7 @@
         private func write(
             _ kind: SnapshotKind, _ pages: inout [PageBitmap], _ file: ReplacementFile
         ) throws(SystemError) {
-            if configuration.tracksDirtyPages { try WrittenPages.collect(into: &pages, memory, vm) }
+            if configuration.tracksDirtyPages { try WrittenPages.collect(into: &pages, memory, pluggable, vm) }
             let image = MemoryImage(memory, to: file)
             switch kind {
             case .full: try image.writeAll()

@@ -24,19 +24,25 @@
         /// All of it.
         func writeAll() throws(SystemError) {
             try file.setSize(memory.size)
-            try forEachRegion { (region, offset, _) throws(SystemError) in
-                try writeRuns(region, offset, unit: Self.block) { block, _ in
+            try forEachRegion { (region, offset, index) throws(SystemError) in
+                try writeRuns(region, memory.usableRanges(region: index), offset, unit: Self.block) { block, _ in
                     // Each byte is its neighbour, and the first is zero.
                     block.first != 0 || memcmp(block.baseAddress!, block.baseAddress! + 1, block.count - 1) != 0
                 }
             }
         }
 
-        /// These pages of each region; the file has others already, or holes.
+        /// These pages of each region; the file has others already, or holes. Where the guest has no memory is a hole.
         func write(_ pages: [PageBitmap]) throws(SystemError) {
             try forEachRegion { (region, offset, index) throws(SystemError) in
-                try writeRuns(region, offset, unit: Self.pageSize) { _, place in
+                let ranges = memory.usableRanges(region: index)
+                try writeRuns(region, ranges, offset, unit: Self.pageSize) { _, place in
                     pages[index][place / Self.pageSize]
+                }
+                var end: UInt64 = 0
+                for range in ranges + [UInt64(region.count)..<UInt64(region.count)] {
+                    file.clear(offset + end..<offset + range.lowerBound)
+                    end = range.upperBound
                 }
             }
         }
@@ -53,20 +59,30 @@
             }
         }
 
-        /// Writes neighbours together.
         private func writeRuns(
-            _ region: UnsafeRawBufferPointer, _ offset: UInt64, unit: Int,
+            _ region: UnsafeRawBufferPointer, _ ranges: [Range<UInt64>], _ offset: UInt64, unit: Int,
             _ isWanted: (UnsafeRawBufferPointer, Int) -> Bool
         ) throws(SystemError) {
-            var begin = 0
+            for range in ranges {
+                try writeRuns(
+                    region, Int(range.lowerBound)..<Int(range.upperBound), offset, unit: unit, isWanted)
+            }
+        }
+
+        /// Writes neighbours together.
+        private func writeRuns(
+            _ region: UnsafeRawBufferPointer, _ range: Range<Int>, _ offset: UInt64, unit: Int,
+            _ isWanted: (UnsafeRawBufferPointer, Int) -> Bool
+        ) throws(SystemError) {
+            var begin = range.lowerBound
             func flush(_ end: Int) throws(SystemError) {
                 guard end > begin else { return }
                 try file.write(
                     UnsafeRawBufferPointer(rebasing: region[begin..<end]), at: offset + UInt64(begin))
             }
-            var place = 0
-            while place < region.count {
-                let end = min(place + unit, region.count)
+            var place = begin
+            while place < range.upperBound {
+                let end = min(place + unit, range.upperBound)
                 if !isWanted(UnsafeRawBufferPointer(rebasing: region[place..<end]), place) {
                     try flush(place)
                     begin = end
@@ -76,24 +92,31 @@
                 }
                 place = end
             }
-            try flush(region.count)
+            try flush(range.upperBound)
         }
     }
 
     /// Which pages of a machine's memory were written.
     enum WrittenPages {
         /// Adds those of the hypervisor's log and of the devices' own, which both begin anew.
+        ///
+        /// - Parameter pluggable: the blocks of hot-plug memory. What the guest wrote in a slot that is gone is in no log:
+        ///   with the slot went what was written.
         static func collect(
-            into pages: inout [PageBitmap], _ memory: GuestMemory, _ vm: borrowing VirtualMachine
+            into pages: inout [PageBitmap], _ memory: GuestMemory, _ pluggable: PluggableMemory?,
+            _ vm: borrowing VirtualMachine
         ) throws(SystemError) {
             makeRoom(in: &pages, memory)
             for index in pages.indices {
                 for (word, bits) in memory.takeDirtyPages(region: index).enumerated() {
                     pages[index].words[word] |= bits
                 }
-                var log = PageBitmap(pages: pages[index].count)
-                try vm.readDirtyLog(slot: UInt32(index), into: &log)
-                for (word, bits) in log.words.enumerated() { pages[index].words[word] |= bits }
+                let all = [(slot: UInt32(index), firstPage: 0, pages: pages[index].count)]
+                for (slot, first, count) in index == pluggable?.region ? pluggable?.shown ?? [] : all {
+                    var log = PageBitmap(pages: count)
+                    try vm.readDirtyLog(slot: slot, into: &log)
+                    for (word, bits) in log.words.enumerated() { pages[index].words[first / 64 + word] |= bits }
+                }
             }
         }
 
@@ -111,22 +134,27 @@
             let table = try? Descriptor.open("/proc/self/pagemap", .readOnly)
             for index in pages.indices {
                 let start = memory.withRegion(index) { UInt(bitPattern: $0.hostAddress) }
-                switch table {
-                case .some(let table) where read(table, start, &pages[index]): break
-                default: pages[index].words = pages[index].words.map { _ in .max }
+                for range in memory.usableRanges(region: index) {
+                    let range = Int(range.lowerBound / 4096)..<Int(range.upperBound / 4096)
+                    switch table {
+                    case .some(let table) where read(table, start, range, &pages[index]): break
+                    default: for page in range { pages[index][page] = true }
+                    }
                 }
             }
             return pages
         }
 
         /// The kernel's `Documentation/admin-guide/mm/pagemap.rst`.
-        private static func read(_ table: borrowing Descriptor, _ start: UInt, _ pages: inout PageBitmap) -> Bool {
+        private static func read(
+            _ table: borrowing Descriptor, _ start: UInt, _ range: Range<Int>, _ pages: inout PageBitmap
+        ) -> Bool {
             let (present, swapped, ofFile): (UInt64, UInt64, UInt64) = (1 << 63, 1 << 62, 1 << 61)
             let number = table.rawValue
             var entries = [UInt64](repeating: 0, count: 8192)
-            var page = 0
-            while page < pages.count {
-                let count = min(entries.count, pages.count - page)
+            var page = range.lowerBound
+            while page < range.upperBound {
+                let count = min(entries.count, range.upperBound - page)
                 let bytes = entries.withUnsafeMutableBytes {
                     pread(number, $0.baseAddress, 8 * count, off_t(8 * (Int(start / 4096) + page)))
                 }

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Linux
 
@@ -60,6 +61,14 @@ final class ReplacementFile {
     func setSize(_ size: UInt64) throws(SystemError) {
         let number = file.rawValue
         try systemCall("make \(quoted(path)) \(size) bytes long") { ftruncate(number, off_t(size)) }
+    }
+
+    /// Makes a hole, where the file system has holes: what is there is of no use to anybody; `fallocate(2)`.
+    func clear(_ range: Range<UInt64>) {
+        guard !range.isEmpty else { return }
+        _ = fallocate(
+            file.rawValue, CInt(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE), off_t(range.lowerBound), off_t(range.count)
+        )
     }
 
     /// Begins with what the old file has; as a copy that shares its blocks where the file system can do that.

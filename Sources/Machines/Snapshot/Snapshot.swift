@@ -37,6 +37,17 @@
         /// Bytes of the machine's memory, and of a memory's file.
         public var memorySize: UInt64 { regions.reduce(0) { $0 + $1.size } }
 
+        /// The same, to be mapped.
+        var plans: [GuestRegion.Plan] {
+            let hotplug = configuration.hotplugMemory
+            let start = AddressMap(configuration).hotplugStart
+            return regions.map { region in
+                GuestRegion.Plan(
+                    start: GuestAddress(region.start), size: region.size,
+                    blockSize: region.start == start ? hotplug?.block : nil)
+            }
+        }
+
         /// - Throws: ``MachineError/Reason/snapshot(_:)``, and the host's refusal to read the file.
         public init(readingFrom path: String) throws(MachineError) {
             let bytes = try Self.bytes(path)
@@ -64,9 +75,10 @@
 
         // MARK: - Bytes
 
-        private static let parts: (memory: UInt32, processors: UInt32, growth: UInt32, devices: UInt32) = (
-            0x4d4d_0001, 0x5650_0001, 0x4752_0001, 0x5644_0001
-        )
+        private static let parts:
+            (memory: UInt32, processors: UInt32, growth: UInt32, hotplug: UInt32, devices: UInt32) = (
+                0x4d4d_0001, 0x5650_0001, 0x4752_0001, 0x484d_0001, 0x5644_0001
+            )
 
         init(
             _ configuration: MachineConfiguration, note: [UInt8], mark: [UInt8], regions: [HotplugController.Piece],
@@ -112,6 +124,11 @@
                 }
             }
             file.sections[.growth] = growth.bytes
+            if let choice = configuration.hotplugMemory {
+                var hotplug = StateEncoder(version: Self.parts.hotplug)
+                for size in [choice.size, choice.slot, choice.block] { hotplug.write(size) }
+                file.sections[.hotplugMemory] = hotplug.bytes
+            }
             var devices = StateEncoder(version: Self.parts.devices)
             devices.write(transports) { $0.write($1.encoded()) }
             file.sections[.devices] = devices.bytes
@@ -130,11 +147,20 @@
             configuration = try read(.configuration) { (bytes) throws(StateError) in
                 try MachineConfiguration(decoding: bytes)
             }
+            if file.sections[.hotplugMemory] != nil {
+                configuration.hotplugMemory = try read(.hotplugMemory) { (bytes) throws(StateError) in
+                    var decoder = try StateDecoder(bytes, version: Self.parts.hotplug)
+                    let choice = MachineConfiguration.HotplugMemory(
+                        size: try decoder.read(), slot: try decoder.read(), block: try decoder.read())
+                    try decoder.finish()
+                    return choice
+                }
+            }
             (mark, regions) = try read(.memory) { (bytes) throws(StateError) in
                 var decoder = try StateDecoder(bytes, version: Self.parts.memory)
                 let mark = try decoder.readBlock()
                 guard mark.count == GenerationID.size else { throw .malformed("a mark of \(mark.count) bytes") }
-                let regions = try decoder.readList(limit: HotplugPlan.mostMemorySlots + 2) {
+                let regions = try decoder.readList(limit: HotplugPlan.mostMemorySlots + 3) {
                     (decoder) throws(StateError) in
                     HotplugController.Piece(start: try decoder.read(), size: try decoder.read())
                 }
@@ -185,7 +211,7 @@
             guard (configuration.processors...configuration.mostProcessors).contains(processors.count) else {
                 throw .malformed("\(processors.count) processors of at most \(configuration.mostProcessors)")
             }
-            let map = AddressMap(memory: configuration.memory)
+            let map = AddressMap(configuration)
             var expected = map.regions.map { HotplugController.Piece(start: $0.start.rawValue, size: $0.size) }
             guard legacy.hotplug.memory.count <= configuration.memorySlots else {
                 throw .malformed("\(legacy.hotplug.memory.count) pieces of memory that came")

@@ -23,6 +23,8 @@ struct StateFile: Hashable {
         case processors = "VCPU"
         case legacyDevices = "PORT"
         case growth = "GROW"
+        /// Only where there is some.
+        case hotplugMemory = "HMEM"
         case devices = "VDEV"
         case note = "NOTE"
     }

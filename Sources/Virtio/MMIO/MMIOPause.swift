@@ -117,9 +117,10 @@ extension MMIOTransport {
         guard state.queues.count == queues.count, state.selections.count == 3 else {
             throw .mismatch("\(state.queues.count) queues instead of \(queues.count)")
         }
-        guard offered.isSuperset(of: state.features), device.accepts(state.features) else {
-            throw .mismatch("features that are not offered")
-        }
+        // What a driver is still choosing among is looked at when it has chosen.
+        guard offered.isSuperset(of: state.features),
+            !state.status.contains(.featuresOK) || device.accepts(state.features)
+        else { throw .mismatch("features that are not offered") }
         guard !state.status.contains(.driverOK) || state.status.contains(.featuresOK) else {
             throw .malformed("a driver that is ready without features")
         }

@@ -17,7 +17,7 @@ struct Victim {
     /// A request that is answered at once, if there is one: its queue and its pieces.
     var request: (queue: Int, pieces: [Piece])?
 
-    static let all = [block, network, vsock, console, entropy, balloon, fileSystem]
+    static let all = [block, network, vsock, console, entropy, balloon, memory, fileSystem]
 }
 
 extension Target {
@@ -295,6 +295,58 @@ extension Victim {
             }
         },
         request: (0, [Piece(address: place, count: 4, isWritable: false)]))
+
+    // MARK: - Memory
+
+    /// Keeps books, and refuses now and then.
+    private final class Blocks: MemoryBlocks, @unchecked Sendable {
+        private let count: Int
+        private var plugged: Set<Int> = []
+        var isRefusing = false
+
+        init(_ count: Int) { self.count = count }
+
+        func plug(_ blocks: Range<Int>) throws(SystemError) {
+            if isRefusing { throw SystemError("plug", .noMemory) }
+            require(blocks.upperBound <= count, "a block is plugged that is not there")
+            require(plugged.isDisjoint(with: blocks), "a block is plugged twice")
+            plugged.formUnion(blocks)
+        }
+
+        func unplug(_ blocks: Range<Int>) throws(SystemError) -> Bool {
+            if isRefusing { throw SystemError("unplug", .noMemory) }
+            require(plugged.isSuperset(of: blocks), "a block is unplugged that was not plugged")
+            plugged.subtract(blocks)
+            return true
+        }
+    }
+
+    static let memoryStart: UInt64 = 1 << 32
+    static let memoryBlock: UInt64 = 2 << 20
+
+    static let memory = Victim(
+        name: "memory",
+        make: { choice in
+            let count = 8 + 8 * UInt64(choice & 7)
+            let region = Memory.Region(
+                start: GuestAddress(memoryStart), size: count * memoryBlock, blockSize: memoryBlock,
+                step: choice & 8 != 0 ? memoryBlock : 8 * memoryBlock, node: choice & 16 != 0 ? 1 : nil)
+            return Memory(region, Blocks(Int(count)))
+        },
+        host: { device, bytes in
+            guard let memory = device as? Memory, let blocks = memory.blocks as? Blocks else { return }
+            switch bytes.byte() % 4 {
+            case 0: blocks.isRefusing.toggle()
+            default: try? memory.setRequestedSize(UInt64(bytes.byte()) * memoryBlock)
+            }
+        },
+        request: (
+            0,
+            [
+                Piece(address: place, count: 24, isWritable: false),
+                Piece(address: place + 512, count: 10, isWritable: true),
+            ]
+        ))
 
     // MARK: - Shared directory
 

@@ -74,7 +74,7 @@ struct Seed {
         ]
         for (victim, use) in [
             (Victim.block, block), (.network, network), (.vsock, vsock), (.console, console), (.entropy, entropy),
-            (.balloon, balloon), (.fileSystem, fileSystem),
+            (.balloon, balloon), (.memory, memory), (.fileSystem, fileSystem),
         ] as [(Victim, (inout Seed) -> Void)] {
             all.append(
                 (
@@ -238,6 +238,27 @@ struct Seed {
         seed.add(number: UInt64(4))
         seed.add(.host, 0)
         seed.add(number: UInt32(40960))
+    }
+
+    private static func memory(_ seed: inout Seed) {
+        func request(_ kind: UInt16, _ block: UInt64, _ count: UInt16) -> [Part] {
+            [
+                .bytes(
+                    little(kind) + [UInt8](repeating: 0, count: 6)
+                        + little(Victim.memoryStart + block * Victim.memoryBlock) + little(count)
+                        + [UInt8](repeating: 0, count: 6)), .room(5),
+            ]
+        }
+        seed.add(.host, 1, 6)
+        for (kind, block, count): (UInt16, UInt64, UInt16) in [
+            (0, 1, 4), (3, 0, 2), (3, 1, 4), (1, 2, 1), (0, 6, 2), (0, 0, 9), (4, 0, 1),
+        ] { seed.add(chain: 0, request(kind, block, count), indirect: kind == 3) }
+        seed.add(.host, 1, 2)
+        seed.add(.host, 0)
+        seed.add(chain: 0, request(1, 1, 1))
+        seed.add(chain: 0, request(2, 0, 0))
+        seed.add(.host, 0)
+        seed.add(chain: 0, request(1, 3, 2))
     }
 
     private static func fileSystem(_ seed: inout Seed) {
