@@ -133,7 +133,7 @@ import Testing
     }
 
     @Test func hotPlugMemoryHasItsDefaults() throws {
-        var controller = controller()
+        var controller = PrebootController.new()
         let name = "memory-hotplug"
         #expect(controller.resources.json[name] == .null)
         _ = try controller.perform(.put, "/hotplug/memory", #"{"total_size_mib": 256}"#)
@@ -179,7 +179,7 @@ import Testing
                 + "18446744073709551488"
         ),
     ]) func hotPlugMemoryThatCanNotBeIsRefused(_ members: String, _ why: String) {
-        var controller = controller()
+        var controller = PrebootController.new()
         #expect(
             controller.refusal(.put, "/hotplug/memory", "{\(members)}") == "Memory hotplug config error: \(why)")
         #expect(controller.resources == Resources())
