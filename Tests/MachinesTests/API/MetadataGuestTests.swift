@@ -66,6 +66,7 @@
                     template: #"{"cpuid_modifiers": [\#(changes.joined(separator: ", "))]}"#)
                 #expect(try run("grep -c -w rdrand /proc/cpuinfo") == "0")
                 #expect(try run("grep -c '^model name.*: Bulk' /proc/cpuinfo") == "1")
+                #expect(try run.takesLongInput(5000))
                 let get = "wget -q -O - http://\(address)"
                 #expect(try run("\(get)/latest/meta-data/") == "more/ name")
                 #expect(try run("\(get)/latest/meta-data/name") == "bulkhead")

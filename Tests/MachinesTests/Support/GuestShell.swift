@@ -8,7 +8,7 @@
         let terminal: PseudoTerminal
         /// The program whose terminal it is.
         var monitor: Monitor?
-        private var text = ""
+        fileprivate var text = ""
 
         init() throws { terminal = try PseudoTerminal() }
 
@@ -38,6 +38,30 @@
             try terminal.master.write("echo be''gin; \(command); echo e''nd\r")
             try wait(for: "end\r\n")
             return text.between("begin\r\n", "end\r\n").split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        }
+    }
+
+    extension GuestShell {
+        /// Sends many more bytes than the port holds, at once.
+        ///
+        /// - Returns: whether the guest got each of them.
+        func takesLongInput(_ count: Int) throws -> Bool {
+            text = ""
+            let digits = "yes 0123456789 | tr -d '\\n' | head -c \(count) | md5sum"
+            try terminal.master.write(
+                "echo be''gin; \(digits); stty -icanon -echo; echo rea''dy; head -c \(count) | md5sum; "
+                    + "stty icanon echo; echo e''nd\r")
+            try wait(for: "ready\r\n")
+            let bytes = Array(String(repeating: "0123456789", count: (count + 9) / 10).utf8.prefix(count))
+            // The terminal itself takes no more than a few KiB before somebody reads.
+            for start in stride(from: 0, to: count, by: 1000) {
+                try terminal.master.write(Array(bytes[start..<min(start + 1000, count)]))
+            }
+            try wait(for: "end\r\n")
+            let sums = text.between("begin\r\n", "end\r\n").split(whereSeparator: \.isWhitespace).filter {
+                $0.count == 32
+            }
+            return sums.count == 2 && sums[0] == sums[1]
         }
     }
 
