@@ -31,8 +31,8 @@
         let lifecycle: Lifecycle
         let loop: DeviceLoop
         private let shareLoops: [DeviceLoop]
-        /// Their number grows, and so does that of the processors.
-        let transportList: Mutex<[MMIOTransport]>
+        /// They come and go, and processors come.
+        let deviceList: Mutex<[PlacedDevice]>
         /// What a debugger talks to, if one may.
         let debugger = Mutex<GDBServer?>(nil)
         /// What the guest's event device asks.
@@ -44,6 +44,10 @@
         let processorList: Mutex<[Processor]>
         /// What may still come, held while something comes.
         let growth: Mutex<Growth>
+        /// Devices that have gone and were not asked after.
+        let removed = Mutex<[RemovedDevice]>([])
+        /// Places for devices, taken or not.
+        let slotCount: Int
         /// Pages that were written and are in no save yet, for each region; changed by saves alone.
         let unsavedPages = Mutex<[PageBitmap]>([])
         /// Where the threads wait while the machine is paused.
@@ -112,10 +116,11 @@
                 case .some(let file): try InitialRAMDisk.load(file, beside: kernel, into: memory, map)
                 case nil: nil
                 }
+            let mayGo = configuration.spareDevices > 0
             let tables = ACPITables(
-                processors: configuration.processors, devices: parts.assembly.places,
+                processors: configuration.processors, devices: mayGo ? [] : parts.assembly.places,
                 hotplug: HotplugPlan(
-                    maximumProcessors: configuration.mostProcessors, devices: parts.assembly.spares.map(\.place),
+                    maximumProcessors: configuration.mostProcessors, devices: mayGo ? parts.assembly.places : [],
                     memorySlots: configuration.memorySlots, generation: GenerationID.node),
                 hasKeyboard: configuration.hasKeyboard)
             do throws(GuestMemoryError) {
@@ -155,7 +160,8 @@
             keyboard = parts.assembly.keyboard
             hotplug = parts.assembly.hotplug
             shareLoops = parts.assembly.shareLoops
-            transportList = Mutex(parts.assembly.transports)
+            deviceList = Mutex(parts.assembly.devices)
+            slotCount = parts.assembly.slots.count
             processorList = Mutex(processors)
             self.growth = Mutex(growth)
         }
@@ -225,7 +231,8 @@
 
         /// Of those that are there now.
         var processors: [Processor] { processorList.withLock { $0 } }
-        var transports: [MMIOTransport] { transportList.withLock { $0 } }
+        var placedDevices: [PlacedDevice] { deviceList.withLock { $0 } }
+        var transports: [MMIOTransport] { placedDevices.map(\.transport) }
 
         /// How it ended; nil while it has not.
         public var ending: Ending? { lifecycle.result }

@@ -139,6 +139,7 @@
             var hotplug = HotplugController.State()
             (hotplug.events, hotplug.processors, hotplug.newProcessors) = (1, 3, 2)
             (hotplug.memory, hotplug.newMemory, hotplug.devices) = ([.init(start: 1 << 32, size: 1 << 27)], 1, 5)
+            (hotplug.changedDevices, hotplug.leavingDevices, hotplug.newRequests) = (6, 4, 1)
             let state = LegacyDeviceState(serial: serial, keyboard: keyboard, hotplug: hotplug)
             #expect(try LegacyDeviceState(decoding: state.encoded()) == state)
             // What the host has not taken stays with the one that was saved, and who waited for room has it.

@@ -55,14 +55,14 @@
             let (memory, handler) = try Self.restoredMemory(snapshot, source, vm)
             times.host = monotonicNanoseconds()
 
-            var parts = try Parts(configuration, more, console, vm: vm, memory: memory)
-            for device in snapshot.additions { try parts.add(device, vm: vm, memory: memory) }
+            var parts = try Parts(configuration, more, console, at: snapshot.layout, vm: vm, memory: memory)
+            for (place, device) in zip(snapshot.layout.places.dropFirst(expected), snapshot.additions) {
+                try parts.assembly.add(device, at: place, vm: vm, memory: memory, loop: parts.loop)
+            }
             times.devices = monotonicNanoseconds()
 
             var growth = parts.growth(configuration, setup, AddressMap(memory: configuration.memory))
-            growth.takeUp(
-                processors: snapshot.processors.count, memory: snapshot.legacy.hotplug.memory,
-                devices: snapshot.additions)
+            growth.takeUp(processors: snapshot.processors.count, memory: snapshot.legacy.hotplug.memory)
             var processors: [Processor] = []
             do throws(SystemError) {
                 for (id, state) in snapshot.processors.enumerated() {
@@ -137,27 +137,14 @@
     }
 
     extension Machine.Parts {
-        /// A device that had come while the saved machine ran, in its place.
-        mutating func add(
-            _ device: MachineConfiguration.Addition, vm: borrowing VirtualMachine, memory: GuestMemory
-        ) throws(MachineError) {
-            let made: any Device
-            switch device {
-            case .disk(let disk): made = try DeviceAssembly.make(disk)
-            case .network(let card): made = try DeviceAssembly.make(card)
-            }
-            do throws(SystemError) { try assembly.fill(made, vm: vm, memory: memory, loop: loop) } catch {
-                throw MachineError(.machine, error)
-            }
-        }
-
         /// Gives the devices their state, and tells the guest what has changed. The chips have theirs: interrupts that were
         /// on their way are raised again.
         func takeUp(_ snapshot: Snapshot, _ memory: GuestMemory) throws(MachineError) {
             assembly.serial.state = snapshot.legacy.serial
             assembly.keyboard.state = snapshot.legacy.keyboard
             assembly.hotplug.state = snapshot.legacy.hotplug
-            for (index, (transport, state)) in zip(assembly.transports, snapshot.transports).enumerated() {
+            let transports = assembly.devices.map(\.transport)
+            for (index, (transport, state)) in zip(transports, snapshot.transports).enumerated() {
                 do throws(StateError) { try transport.restore(state) } catch {
                     throw MachineError(SnapshotError.device("\(index) (\(transport.device.type.name))", error))
                 }

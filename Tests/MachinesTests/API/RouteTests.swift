@@ -42,7 +42,8 @@ import Testing
             try action(.patch, "/balloon/hinting/start", #"{"acknowledge_on_stop": false}"#)
                 == .startHinting(acknowledges: false))
         #expect(try action(.patch, "/balloon/hinting/stop", "{}") == .stopHinting)
-        #expect(try action(.delete, "/drives/a") == .unplug("drives/a"))
+        #expect(try action(.delete, "/drives/a") == .unplug(.disk("a")))
+        #expect(try action(.delete, "/network-interfaces/b") == .unplug(.network("b")))
     }
 
     @Test func whatIsUnknownIsNamed() {

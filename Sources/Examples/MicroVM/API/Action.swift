@@ -1,3 +1,4 @@
+import Machines
 import OCI
 
 /// What a request asks the monitor to do.
@@ -42,7 +43,7 @@ enum Action: Equatable {
     case startHinting(acknowledges: Bool)
     case stopHinting
     case describeHinting
-    case unplug(String)
+    case unplug(DeviceName)
 
     /// Part of Firecracker's API, and not of this monitor.
     case missing(String)

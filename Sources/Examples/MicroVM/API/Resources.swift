@@ -128,6 +128,32 @@ struct Resources: Hashable {
         added.append(.network(network.id))
     }
 
+    func has(_ name: DeviceName) -> Bool {
+        switch name {
+        case .disk(let id): drives.contains { $0.id == id }
+        case .network(let id): networks.contains { $0.id == id }
+        }
+    }
+
+    func isRoot(_ name: DeviceName) -> Bool {
+        switch name {
+        case .disk(let id): drives.contains { $0.id == id && $0.isRoot }
+        case .network: false
+        }
+    }
+
+    mutating func noteRemoved(_ name: DeviceName) {
+        switch name {
+        case .disk(let id):
+            drives.removeAll { $0.id == id }
+            added.removeAll { $0 == .drive(id) }
+        case .network(let id):
+            networks.removeAll { $0.id == id }
+            added.removeAll { $0 == .network(id) }
+            metadata?.networks.removeAll { $0 == id }
+        }
+    }
+
     mutating func noteDrive(_ id: String, path: String? = nil, limit: RateLimiterBody? = nil) {
         guard let index = drives.firstIndex(where: { $0.id == id }) else { return }
         drives[index].path = path ?? drives[index].path
@@ -154,8 +180,8 @@ struct Resources: Hashable {
 
     // MARK: - The machine
 
-    /// Places for drives and cards that come while the machine runs.
-    private static let spareDevices = 4
+    /// Places for drives and cards that come while the machine runs; what goes leaves its own.
+    private static let spareDevices = 8
 
     /// The machine as it is made.
     func configuration(acceptsEmulation: Bool) throws(Fault) -> MachineConfiguration {

@@ -1,3 +1,4 @@
+import Machines
 import OCI
 
 /// Finds out what a request asks for: method, path, body.
@@ -161,7 +162,8 @@ struct Route {
 
     private static func delete(_ place: Place) throws(Fault) -> Action? {
         switch place.first {
-        case "drives", "network-interfaces": return .unplug("\(place.first)/\(try place.id())")
+        case "drives": return .unplug(.disk(try place.id()))
+        case "network-interfaces": return .unplug(.network(try place.id()))
         case "pmem": return .missing("persistent memory")
         default: return nil
         }

@@ -38,6 +38,7 @@ final class FirecrackerMode {
         case signals
         case ending
         case guestIsUp
+        case deviceHasGone
         /// From here on, the server's.
         case server
     }
@@ -243,6 +244,9 @@ final class FirecrackerMode {
             try machine.withUpEvent { (descriptor) throws(SystemError) in
                 try loop.add(descriptor, for: [.readable, .oneShot], token: Token.guestIsUp.rawValue)
             }
+            try machine.withRemovalEvent { (descriptor) throws(SystemError) in
+                try loop.add(descriptor, for: .readable, token: Token.deviceHasGone.rawValue)
+            }
         } catch { throw MachineError(.machine, .refused(error)) }
         try connectMetadata(machine, resources.metadata)
         if resources.serial?.path == nil { terminal = try? RawTerminal(.duplicate(of: STDIN_FILENO)) }
@@ -252,7 +256,8 @@ final class FirecrackerMode {
         }
         forgetStartUp()
         nextFlush = monotonicNanoseconds() + Self.period
-        return RuntimeController(instance, machine, resources, metrics, metadata) { [unowned self] in flush(machine, $0)
+        return RuntimeController(instance, machine, resources, logger, metrics, metadata) { [unowned self] in
+            flush(machine, $0)
         }
     }
 
@@ -311,6 +316,7 @@ final class FirecrackerMode {
                 case .ending:
                     if let machine = controller.machine { return end(machine, controller) }
                 case .guestIsUp: reportBoot(controller.machine)
+                case .deviceHasGone: controller.noteRemoved()
                 case .server, nil: server?.handle(token, loop, now) { service.answer($0) }
                 }
             }

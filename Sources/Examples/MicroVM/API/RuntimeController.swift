@@ -9,16 +9,18 @@ struct RuntimeController {
     let machine: Machine
     /// What the machine has now.
     private(set) var resources: Resources
+    private let logger: Logger
     private let metrics: Metrics
     private let metadata: MetadataStore
     private let flush: (Resources) -> Void
 
     /// - Parameter flush: writes the metrics.
     init(
-        _ instance: InstanceInfo, _ machine: Machine, _ resources: Resources, _ metrics: Metrics,
+        _ instance: InstanceInfo, _ machine: Machine, _ resources: Resources, _ logger: Logger, _ metrics: Metrics,
         _ metadata: MetadataStore, flush: @escaping (Resources) -> Void
     ) {
         self.instance = instance
+        self.logger = logger
         self.metrics = metrics
         self.metadata = metadata
         self.machine = machine
@@ -27,6 +29,7 @@ struct RuntimeController {
     }
 
     mutating func perform(_ action: Action) throws(Fault) -> Answer {
+        noteRemoved()
         switch action {
         case .describeInstance: return .value(instance.json(machine.isPaused ? .paused : .running))
         case .describeVersion: return .value(InstanceInfo.versionJSON)
@@ -63,7 +66,7 @@ struct RuntimeController {
         case .resume: try timed("resume_vm") { () throws(MachineError) in try machine.resume() }
         case .createSnapshot(let creation): try save(creation)
         case .missing(let what): throw .notSupported(what)
-        case .unplug(let what): throw .notSupported("hot-unplug of \(what)")
+        case .unplug(let name): try unplug(name)
         case .setBootSource, .changeMachine, .setVsock, .setBalloon, .setEntropy, .setSerial,
             .setLogger, .setMetrics, .setProcessors, .configureMetadata, .loadSnapshot, .start:
             throw .postBoot
@@ -137,6 +140,27 @@ struct RuntimeController {
     }
 
     private static let idInUse = Fault("Device ID in use")
+
+    /// A device that nobody drives goes at once. Otherwise the guest is asked, and ``noteRemoved()`` is where the device
+    /// goes, if it does.
+    private mutating func unplug(_ name: DeviceName) throws(Fault) {
+        guard resources.has(name) else { throw Fault("Device not found") }
+        guard !resources.isRoot(name) else { throw Fault("Cannot unplug root device") }
+        do throws(MachineError) {
+            if try machine.remove(name) == .asked { logger.info("The guest is asked to let go of \(name).") }
+        } catch { throw Fault("Internal VMM error: \(error)") }
+        noteRemoved()
+    }
+
+    /// Forgets the devices that have gone.
+    mutating func noteRemoved() {
+        for removed in machine.removedDevices() {
+            guard let name = removed.name else { continue }
+            resources.noteRemoved(name)
+            metrics.retire(DeviceMetrics.group(of: removed))
+            logger.info("The \(name) has gone.")
+        }
+    }
 
     private mutating func change(_ update: Drive.Update) throws(Fault) {
         let refusal = "Drive config error: Unable to patch the block device: "

@@ -45,6 +45,15 @@ enum DeviceMetrics {
         return groups
     }
 
+    /// The counts of a device that has gone, under the name that it had.
+    static func group(of removed: RemovedDevice) -> (kind: String, own: CounterGroup)? {
+        switch (removed.name, removed.device) {
+        case (.disk(let id), let disk as Block): ("block", block("block_\(id)", disk.counts))
+        case (.network(let id), let card as Network): ("net", net("net_\(id)", card.counts))
+        default: nil
+        }
+    }
+
     private static func vcpu(_ counts: ExitCounts) -> CounterGroup {
         CounterGroup(
             "vcpu",
