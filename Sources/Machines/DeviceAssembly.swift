@@ -90,6 +90,7 @@
             switch addition {
             case .disk(let disk): try make(disk)
             case .network(let card): try make(card)
+            case .persistentMemory(let file): try make(file)
             }
         }
 
@@ -100,6 +101,13 @@
                 options.limit = disk.limit
                 options.engine = disk.engine
                 return try Block(try RawDisk.open(disk.path, isReadOnly: disk.isReadOnly), options)
+            }
+        }
+
+        static func make(_ memory: MachineConfiguration.MemoryFile) throws(MachineError) -> any Device {
+            try building(.persistentMemory) { () throws(SystemError) in
+                try PersistentMemory(
+                    try MappedFile.open(memory.path, isReadOnly: memory.isReadOnly), limit: memory.limit)
             }
         }
 
@@ -125,6 +133,7 @@
             var named: [(name: DeviceName?, device: any Device)] = []
             for disk in configuration.disks { named.append((disk.name, try make(disk))) }
             for card in configuration.networks { named.append((card.name, try make(card))) }
+            for file in configuration.persistentMemory { named.append((file.name, try make(file))) }
             var devices: [any Device] = []
             if let vsock = configuration.vsock {
                 devices.append(

@@ -26,6 +26,8 @@
         // In this order: the kernel uses the memory as long as the virtual machine and its vCPUs are there.
         let vm: VirtualMachine
         let memory: GuestMemory
+        /// Where persistent memory is.
+        let room: MemoryRoom
         /// Who fills in the memory of a machine that was restored so.
         var handler: FaultHandler?
         let lifecycle: Lifecycle
@@ -108,6 +110,8 @@
             times.host = monotonicNanoseconds()
 
             let parts = try Parts(configuration, more, console, vm: vm, memory: memory)
+            let room = MemoryRoom(configuration, setup.supported)
+            try parts.placeMemory(room, vm)
             times.devices = monotonicNanoseconds()
 
             let kernel = try LoadedKernel.load(kernelFile, configuration.bootProtocol, into: memory, map)
@@ -139,18 +143,19 @@
                 growth.processor($0, parts.lifecycle)
             }
             times.end = monotonicNanoseconds()
-            self.init(configuration, times, vm: vm, memory: memory, parts, processors, growth)
+            self.init(configuration, times, vm: vm, memory: memory, room, parts, processors, growth)
         }
 
         /// Puts the machine together.
         init(
             _ configuration: MachineConfiguration, _ times: SetupTimes, vm: consuming VirtualMachine,
-            memory: GuestMemory, _ parts: Parts, _ processors: [Processor], _ growth: Growth
+            memory: GuestMemory, _ room: MemoryRoom, _ parts: Parts, _ processors: [Processor], _ growth: Growth
         ) {
             self.configuration = configuration
             self.times = times
             self.vm = vm
             self.memory = memory
+            self.room = room
             lifecycle = parts.lifecycle
             loop = parts.loop
             gate = parts.gate

@@ -9,6 +9,9 @@
         /// A network card by the ``MachineConfiguration/NetworkCard/id`` that it was configured or added with.
         public func network(_ id: String) -> Network? { find(.network(id)) }
 
+        /// Persistent memory by the ``MachineConfiguration/MemoryFile/id`` that it was configured or added with.
+        public func persistentMemory(_ id: String) -> PersistentMemory? { find(.persistentMemory(id)) }
+
         public var balloon: Balloon? { only() }
 
         public var entropy: Entropy? { only() }

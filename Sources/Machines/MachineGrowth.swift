@@ -80,6 +80,15 @@
             try add(try DeviceAssembly.make(card), .network(card))
         }
 
+        /// Adds persistent memory.
+        ///
+        /// - Throws: ``MachineError`` for a file that is none for it, where the guest's addresses have no room, and what
+        ///   ``addDevice(_:)`` throws.
+        public func addPersistentMemory(_ file: MachineConfiguration.MemoryFile) throws(MachineError) {
+            try file.validate()
+            try add(try DeviceAssembly.make(file), .persistentMemory(file))
+        }
+
         /// Adds a virtio device. A machine with one that was added so can't be saved.
         ///
         /// - Throws: ``MachineError`` where no place is left (``MachineConfiguration/spareDevices``), the machine does not
@@ -94,9 +103,14 @@
                 }
                 takeGone(&growth)
                 let slot = try growth.nextSlot()
+                if let memory = device as? PersistentMemory { try room.place(memory, beside: placedDevices) }
                 try whileRunning(.machine) { _ throws(SystemError) in
                     var placed = try PlacedDevice(device, in: slot, vm: vm, memory: memory, loop: loop)
                     (placed.name, placed.addition) = (addition?.name, .init(source: addition))
+                    do throws(SystemError) { try placed.showMemory(vm) } catch {
+                        placed.remove(vm)
+                        throw error
+                    }
                     deviceList.withLock { $0.append(placed) }
                 }
                 growth.tookSlot()

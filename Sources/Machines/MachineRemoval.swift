@@ -23,7 +23,7 @@
     /// Linux has nothing that takes such a device from its driver by itself. A program of the guest's is told, and unbinds
     /// the driver (`/sys/bus/platform/drivers/virtio-mmio/unbind`); or somebody does that before.
     extension Machine {
-        /// Takes a disk or a card away, or asks the guest to let it go; again, if it was asked before. After a device has
+        /// Takes a device away, or asks the guest to let it go; again, if it was asked before. After a device has
         /// gone, ``removedDevices()`` has it.
         ///
         /// - Throws: ``MachineError`` where there is no such device, nothing may come or go, or the machine does not run.
@@ -35,6 +35,7 @@
                     switch name {
                     case .disk: .disk
                     case .network: .network
+                    case .persistentMemory: .persistentMemory
                     }
                 guard let placed = placedDevices.first(where: { $0.name == name }) else {
                     throw MachineError(part, "there is no \(name)")
@@ -44,7 +45,7 @@
                 }
                 var removal = Removal.asked
                 try whileRunning(part) { _ in
-                    if placed.transport.currentStatus.isEmpty {
+                    if !placed.transport.currentStatus.contains(.driver) {
                         hotplug.remove(device: placed.slot.number)
                         removal = .done
                     } else {
@@ -96,6 +97,7 @@
             var current = configuration
             current.disks.removeAll { disk in disk.name.map { !names.contains($0) } ?? false }
             current.networks.removeAll { card in card.name.map { !names.contains($0) } ?? false }
+            current.persistentMemory.removeAll { file in file.name.map { !names.contains($0) } ?? false }
             return current
         }
     }

@@ -52,6 +52,15 @@
                 }
             }
 
+            /// Gives persistent memory its place and shows it to the guest.
+            func placeMemory(_ room: MemoryRoom, _ vm: borrowing VirtualMachine) throws(MachineError) {
+                for (index, placed) in assembly.devices.enumerated() {
+                    guard let memory = placed.transport.device as? PersistentMemory else { continue }
+                    try room.place(memory, beside: Array(assembly.devices[..<index]))
+                    try building(.persistentMemory) { () throws(SystemError) in try placed.showMemory(vm) }
+                }
+            }
+
             func growth(_ configuration: MachineConfiguration, _ setup: ProcessorSetup, _ map: AddressMap) -> Growth {
                 let taken = Set(assembly.devices.map(\.slot.number))
                 return Growth(

@@ -8,6 +8,7 @@
     public enum DeviceName: Hashable, Sendable {
         case disk(String)
         case network(String)
+        case persistentMemory(String)
     }
 
     extension MachineConfiguration.Disk {
@@ -19,11 +20,16 @@
         var name: DeviceName? { id.isEmpty ? nil : .network(id) }
     }
 
+    extension MachineConfiguration.MemoryFile {
+        var name: DeviceName? { id.isEmpty ? nil : .persistentMemory(id) }
+    }
+
     extension MachineConfiguration.Addition {
         var name: DeviceName? {
             switch self {
             case .disk(let disk): disk.name
             case .network(let card): card.name
+            case .persistentMemory(let file): file.name
             }
         }
     }
@@ -33,6 +39,7 @@
             switch self {
             case .disk(let id): "disk \(quoted(id))"
             case .network(let id): "network card \(quoted(id))"
+            case .persistentMemory(let id): "persistent memory \(quoted(id))"
             }
         }
     }
@@ -82,10 +89,24 @@
             try? vm.disconnect(interrupt.counter.descriptor, fromLine: slot.place.interrupt)
         }
 
+        /// Shows the guest what is memory of it, where it is.
+        func showMemory(_ vm: borrowing VirtualMachine) throws(SystemError) {
+            guard let device = transport.device as? PersistentMemory else { return }
+            let file = device.file
+            try vm.setMemory(
+                slot: memorySlot, at: device.address,
+                UnsafeMutableRawBufferPointer(start: file.base, count: Int(file.size)),
+                flags: file.isReadOnly ? .readOnly : [])
+        }
+
+        /// Those below are the regions of memory proper.
+        private var memorySlot: UInt32 { 256 + UInt32(slot.number) }
+
         /// Takes it out of its place. What it has open is closed with the last reference to it.
         func remove(_ vm: borrowing VirtualMachine) {
             slot.empty()
             transport.shutDown()
+            if transport.device is PersistentMemory { try? vm.removeMemory(slot: memorySlot) }
             disconnect(transport.queues[...], vm)
         }
     }

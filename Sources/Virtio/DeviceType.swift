@@ -11,4 +11,5 @@ public struct DeviceType: RawRepresentable, Hashable, Sendable {
     public static let balloon = DeviceType(rawValue: 5)
     public static let vsock = DeviceType(rawValue: 19)
     public static let fileSystem = DeviceType(rawValue: 26)
+    public static let persistentMemory = DeviceType(rawValue: 27)
 }

@@ -105,8 +105,9 @@ import Testing
         // The guest knows: nothing is said to it of that.
         #expect(read(0x14) == 1 && read(0x18) == 0 && read(0x1c) == 0 && !line.isHigh)
         #expect(controller.takeGone() == 1 << 31)
-        // What is not there, and what is no place.
-        for value: UInt64 in [31, 1, 32, 1 << 32, .max] { controller.write(0x20, value, width: 4) }
+        // What is not there, what is no place, and what nobody asked for.
+        for value: UInt64 in [31, 1, 32, 1 << 32, .max, 0] { controller.write(0x20, value, width: 4) }
+        controller.ask(forDevice: 0)
         for width in [1, 2, 8] { controller.write(0x20, 0, width: width) }
         #expect(read(0x14) == 1 && !hasDepartures)
         controller.write(0x20, 0, width: 4)

@@ -104,6 +104,59 @@
                 }
             }
 
+            @Test func persistentMemoryComesAndGoes() throws {
+                func file(_ id: String, size: Int) throws -> MachineConfiguration.MemoryFile {
+                    var file = MachineConfiguration.MemoryFile(path: try scratch.hole(id, size: size))
+                    file.id = id
+                    return file
+                }
+                func address(_ machine: Machine, _ id: String) -> UInt64? { machine.persistentMemory(id)?.address }
+                var configuration = try configuration()
+                configuration.persistentMemory = [try file("a", size: 3 << 20), try file("b", size: 1)]
+                let machine = try Machine(configuration)
+                try machine.start()
+                // From the end of the guest's addresses on.
+                let a = try #require(address(machine, "a"))
+                #expect(((a + (4 << 20)) & (a + (4 << 20) - 1)) == 0 && a >= 1 << 35)
+                #expect(address(machine, "b") == a - (2 << 20))
+                try machine.addPersistentMemory(try file("c", size: 5 << 20))
+                #expect(address(machine, "c") == a - (8 << 20))
+                let none = MachineConfiguration.MemoryFile(path: "/none")
+                #expect(
+                    part { () throws(MachineError) in try machine.addPersistentMemory(none) } == .persistentMemory)
+                #expect(try machine.remove(.persistentMemory("b")) == .done)
+                #expect(machine.removedDevices().count == 1)
+                #expect(try !isOpen("\(scratch.path)/b"))
+                // What needs more than the gap is behind the others; what fits is in it.
+                try machine.addPersistentMemory(try file("d", size: 3 << 20))
+                #expect(address(machine, "d") == a - (12 << 20))
+                #expect(try machine.remove(.persistentMemory("d")) == .done)
+                try machine.addPersistentMemory(try file("e", size: 2 << 20))
+                #expect(address(machine, "e") == a - (2 << 20))
+                try machine.pause()
+                let files = SnapshotFiles(
+                    state: try scratch.file("state", []), memory: try scratch.file("memory", []))
+                try machine.save(to: files)
+                let snapshot = try Snapshot(readingFrom: files.state)
+                let twin = try Machine(restoring: snapshot, memory: .file(files.memory))
+                for id in ["a", "c", "e"] { #expect(address(twin, id) == address(machine, id)) }
+                try twin.start()
+                try twin.resume()
+                #expect(try twin.remove(.persistentMemory("c")) == .done)
+                // A file of another size is none that the guest knows; one that has gone is named.
+                try #require(truncate("\(scratch.path)/a", 5 << 20) == 0)
+                var error = #expect(throws: MachineError.self) {
+                    try Machine(restoring: snapshot, memory: .file(files.memory))
+                }
+                #expect(error.map { "\($0)" }?.contains("(persistent memory)") == true)
+                var changed = snapshot
+                changed.configuration.persistentMemory[0].path = "/none"
+                error = #expect(throws: MachineError.self) {
+                    try Machine(restoring: changed, memory: .file(files.memory))
+                }
+                #expect(error?.part == .persistentMemory)
+            }
+
             // MARK: - Guests that drive a device
 
             /// mov eax, [address], by way of ebx, until it is not zero.
@@ -126,7 +179,7 @@
             private static let hotplug: UInt32 = 0xc001_4000
             /// Takes a device in the second place, and hears that it is asked for.
             private static let drive =
-                poll(hotplug + 0x18) + store(device + 0x70, 1) + say("d") + poll(hotplug + 0x1c) + say("a") + hear
+                poll(hotplug + 0x18) + store(device + 0x70, 3) + say("d") + poll(hotplug + 0x1c) + say("a") + hear
 
             @Test(arguments: [(device + 0x70, 0), (hotplug + 0x20, 1)] as [(UInt32, UInt32)])
             func whatIsDrivenGoesWhenItsGuestLetsGo(_ address: UInt32, _ value: UInt32) throws {

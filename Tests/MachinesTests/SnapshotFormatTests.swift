@@ -105,6 +105,9 @@
             var card = MachineConfiguration.NetworkCard(tap: "tap0", address: [2, 0, 0, 0, 0, 1], queues: 2)
             (card.id, card.mtu, card.receiveLimit, card.transmitLimit) = ("eth0", 1400, limit, RateLimiter())
             all.networks = [card, .init(.socket("passt.socket"))]
+            var file = MachineConfiguration.MemoryFile(path: "pmem", isReadOnly: true, limit: limit)
+            file.id = "p"
+            all.persistentMemory = [file, .init(path: "plain")]
             all.vsock = .init(cid: 7, path: "vsock")
             all.sharedDirectories = [.init(path: "/srv", tag: "files", isReadOnly: true)]
             (all.hasEntropy, all.entropyLimit) = (false, limit)

@@ -20,7 +20,7 @@ protocol LevelLine: AnyObject, Sendable {
 /// | 0x14 | places for virtio devices that are taken |
 /// | 0x18 | places where a device came or went since the last read |
 /// | 0x1c | places whose device is asked for, since the last read: the guest is to let go of it |
-/// | 0x20 | a write of a place's number takes its device away: the guest has let go of it |
+/// | 0x20 | a write of a place's number takes its device away, if it was asked for |
 /// | 0x40 + 24 N | of piece N: the first address, the last, and the size, 64 bits each |
 ///
 /// The line stays high until the guest has read what happened: what comes before its driver is there is not lost.
@@ -139,7 +139,8 @@ final class HotplugController: BusDevice {
     /// Places whose device went since the last call; no longer ``departures``.
     func takeGone() -> UInt32 {
         gone.withLock { places in
-            _ = try? departures.take()
+            // It is asked for with each request of the API's.
+            if places != 0 { _ = try? departures.take() }
             return Self.take(&places)
         }
     }
@@ -191,15 +192,16 @@ final class HotplugController: BusDevice {
         }
     }
 
-    /// A guest may let go of a device that nobody asked for, as its administrator may want.
+    /// What nobody asked for stays: a guest does not take its machine apart.
     func write(_ offset: UInt64, _ value: UInt64, width: Int) {
         guard width == 4, offset == Self.ejectOffset, value < 32 else { return }
         let place: UInt32 = 1 << UInt32(value)
-        let wasThere = books.withLock { state in
-            defer { Self.clear(&state, place) }
-            return state.devices & place != 0
+        let goes = books.withLock { state in
+            guard state.leavingDevices & place != 0 else { return false }
+            Self.clear(&state, place)
+            return true
         }
-        if wasThere { leave(place) }
+        if goes { leave(place) }
     }
 
     private static func take(_ bits: inout UInt32) -> UInt32 {

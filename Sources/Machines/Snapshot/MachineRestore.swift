@@ -75,9 +75,11 @@
             times.images = monotonicNanoseconds()
 
             parts.gate.close()
-            try parts.takeUp(snapshot, memory)
+            try parts.takeUp(snapshot, memory, vm)
             times.end = monotonicNanoseconds()
-            self.init(configuration, times, vm: vm, memory: memory, parts, processors, growth)
+            self.init(
+                configuration, times, vm: vm, memory: memory, MemoryRoom(configuration, setup.supported), parts,
+                processors, growth)
             self.handler = handler
             control.withLock { $0 = true }
         }
@@ -139,16 +141,19 @@
     extension Machine.Parts {
         /// Gives the devices their state, and tells the guest what has changed. The chips have theirs: interrupts that were
         /// on their way are raised again.
-        func takeUp(_ snapshot: Snapshot, _ memory: GuestMemory) throws(MachineError) {
+        func takeUp(
+            _ snapshot: Snapshot, _ memory: GuestMemory, _ vm: borrowing VirtualMachine
+        ) throws(MachineError) {
             assembly.serial.state = snapshot.legacy.serial
             assembly.keyboard.state = snapshot.legacy.keyboard
             assembly.hotplug.state = snapshot.legacy.hotplug
-            let transports = assembly.devices.map(\.transport)
-            for (index, (transport, state)) in zip(transports, snapshot.transports).enumerated() {
+            for (index, (placed, state)) in zip(assembly.devices, snapshot.transports).enumerated() {
+                let transport = placed.transport
                 do throws(StateError) { try transport.restore(state) } catch {
                     throw MachineError(SnapshotError.device("\(index) (\(transport.device.type.name))", error))
                 }
                 transport.pause()
+                try building(.persistentMemory) { () throws(SystemError) in try placed.showMemory(vm) }
             }
             do throws(GuestMemoryError) { try GenerationID.renew(in: memory) } catch {
                 throw MachineError(.memory, error)
@@ -167,6 +172,7 @@
             case .balloon: "balloon"
             case .vsock: "vsock"
             case .fileSystem: "shared directory"
+            case .persistentMemory: "persistent memory"
             default: "type \(rawValue)"
             }
         }

@@ -112,6 +112,9 @@
                 case .network(let card):
                     encoder.write(UInt8(1))
                     card.encode(&encoder)
+                case .persistentMemory(let file):
+                    encoder.write(UInt8(2))
+                    file.encode(&encoder)
                 }
             }
             growth.write(UInt8(layout.count))
@@ -164,6 +167,7 @@
                     switch kind {
                     case 0: return .disk(try MachineConfiguration.Disk(&decoder))
                     case 1: return .network(try MachineConfiguration.NetworkCard(&decoder))
+                    case 2: return .persistentMemory(try MachineConfiguration.MemoryFile(&decoder))
                     default: throw .malformed("a device of kind \(kind)")
                     }
                 }

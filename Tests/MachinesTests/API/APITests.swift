@@ -256,6 +256,50 @@
                 #expect(line["block"]?["update_count"] == 0 && line["block_boot"]?["update_count"] == 0)
             }
 
+            @Test(.needs(.kvm)) func persistentMemoryChangesWhileTheGuestRuns() throws {
+                let metrics = try scratch.file("metrics", [])
+                let api = try APIClient("--accept-emulation", "--metrics-path", metrics)
+                func pmem(_ id: String, _ more: String = "") throws -> String {
+                    let path = try scratch.hole(id, size: 5000)
+                    return #"{"id": "\#(id)", "path_on_host": "\#(path)"\#(more)}"#
+                }
+                #expect(try api("PUT", "/pmem/root", try pmem("root", #", "root_device": true"#)) == .done)
+                #expect(try api("PUT", "/pmem/a", try pmem("a", #", "read_only": true"#)) == .done)
+                try boot(api)
+                let limit = #"{"id": "a", "rate_limiter": {"ops": {"size": 10, "refill_time": 100}}}"#
+                #expect(try api("PATCH", "/pmem/a", limit) == .done)
+                #expect(
+                    try api("PATCH", "/pmem/none", limit.replacing("\"a\"", with: "\"none\"")).fault
+                        == "Pmem config error: Unable to patch the pmem device: Failed perform action on device: "
+                        + "Device not found Please verify the request arguments.")
+                #expect(try api("DELETE", "/pmem/root").fault == "Cannot unplug root device")
+                #expect(try api("DELETE", "/pmem/none").fault == "Device not found")
+                #expect(try api("PUT", "/pmem/a", try pmem("a")).fault == "Device ID in use")
+                #expect(
+                    try api("PUT", "/pmem/b", try pmem("b", #", "root_device": true"#)).fault?
+                        .hasPrefix("Pmem config error: Attempt to add pmem as a root device") == true)
+                #expect(try api("PUT", "/pmem/b", try pmem("b")) == .done)
+                func list() throws -> [JSON] { try api("GET", "/vm/config").json()["pmem"]?.arrayValue ?? [] }
+                #expect(try list().map { $0["id"]?.stringValue } == ["root", "a", "b"])
+                #expect(try list()[1]["rate_limiter"]?["ops"]?["size"] == 10)
+                #expect(try api("PUT", "/actions", #"{"action_type": "FlushMetrics"}"#) == .done)
+                let line = try JSON(parsing: try #require(try readText(metrics).split(separator: "\n").last).utf8)
+                #expect(line["pmem_b"]?["queue_event_count"] == 0 && line["pmem"]?["queue_event_count"] == 0)
+                #expect(line["put_api_requests"]?["pmem_count"] == 5 && line["patch_api_requests"]?["pmem_count"] == 2)
+                #expect(try api("DELETE", "/pmem/a") == .done)
+                #expect(try list().map { $0["id"]?.stringValue } == ["root", "b"])
+                let names = #"{"snapshot_path": "\#(scratch.path)/state", "mem_file_path": "\#(scratch.path)/memory"}"#
+                _ = (try scratch.file("state", []), try scratch.file("memory", []))
+                #expect(try api("PATCH", "/vm", #"{"state": "Paused"}"#) == .done)
+                #expect(try api("PUT", "/snapshot/create", names) == .done)
+                let loaded = try APIClient("--accept-emulation")
+                #expect(try loaded("PUT", "/snapshot/load", names) == .done)
+                let there = try loaded("GET", "/vm/config").json()["pmem"]?.arrayValue ?? []
+                #expect(there.map { $0["id"]?.stringValue } == ["root", "b"])
+                #expect(try loaded("PATCH", "/vm", #"{"state": "Resumed"}"#) == .done)
+                #expect(try loaded("DELETE", "/pmem/b") == .done)
+            }
+
             @Test(.needs(.kvm)) func aHundredDrivesThatCameAndWentLeaveNothing() throws {
                 let api = try APIClient("--accept-emulation")
                 try boot(api)

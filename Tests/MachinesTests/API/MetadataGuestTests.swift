@@ -158,7 +158,7 @@
                 #expect(try api("DELETE", "/network-interfaces/eth1") == .done)
                 #expect(try run("while [ -e /sys/class/net/eth1 ]; do sleep 0.1; done; ls /sys/class/net") == "eth0 lo")
                 // The tap was the monitor's own.
-                #expect(try eventually(30) { access("/sys/class/net/bhmmds1", F_OK) != 0 })
+                #expect(eventually(30) { access("/sys/class/net/bhmmds1", F_OK) != 0 })
                 #expect(try api("GET", "/vm/config").json()["network-interfaces"]?.arrayValue?.count == 1)
                 // Six more fill what was never used; what comes then is where the first one was.
                 for id in ["a", "b", "c", "d", "e", "f", "again"] {

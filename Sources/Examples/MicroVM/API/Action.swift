@@ -18,6 +18,7 @@ enum Action: Equatable {
     case changeMachine(MachineSettings.Update)
     case setDrive(Drive)
     case setNetwork(NetworkInterface)
+    case setPmem(Pmem)
     case setVsock(VsockDevice)
     case setBalloon(BalloonDevice)
     case setEntropy(EntropyDevice)
@@ -37,6 +38,7 @@ enum Action: Equatable {
     case createSnapshot(SnapshotCreation)
     case changeDrive(Drive.Update)
     case changeNetwork(NetworkInterface.Update)
+    case changePmem(Pmem.Update)
     case changeBalloon(amount: UInt32)
     case changeStatistics(interval: UInt16)
     case describeStatistics

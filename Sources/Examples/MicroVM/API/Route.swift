@@ -123,7 +123,11 @@ struct Route {
                 return try read(body) { (json) throws(BodyError) in .configureMetadata(try MetadataSettings(json)) }
             case let what?: throw Fault("Unrecognized PUT request path `\(what)`.")
             }
-        case "pmem": return .missing("persistent memory")
+        case "pmem":
+            let id = try place.id()
+            let pmem = try read(body) { (json) throws(BodyError) in try Pmem(json) }
+            guard id == pmem.id else { throw Self.differentIDs }
+            return .setPmem(pmem)
         case "hotplug" where place.rest.first == "memory": return .missing("memory hot-plug")
         default: return nil
         }
@@ -154,7 +158,11 @@ struct Route {
         case "balloon": return .changeBalloon(amount: try read(body, BalloonDevice.amount))
         case "vm": return try read(body, state)
         case "mmds": return try read(body) { (json) throws(BodyError) in .changeMetadata(json) }
-        case "pmem": return .missing("persistent memory")
+        case "pmem":
+            let id = try place.id()
+            let update = try read(body) { (json) throws(BodyError) in try Pmem.Update(json) }
+            guard id == update.id else { throw Self.differentIDs }
+            return .changePmem(update)
         case "hotplug" where place.rest.first == "memory": return .missing("memory hot-plug")
         default: return nil
         }
@@ -164,7 +172,7 @@ struct Route {
         switch place.first {
         case "drives": return .unplug(.disk(try place.id()))
         case "network-interfaces": return .unplug(.network(try place.id()))
-        case "pmem": return .missing("persistent memory")
+        case "pmem": return .unplug(.persistentMemory(try place.id()))
         default: return nil
         }
     }

@@ -281,6 +281,7 @@ final class FirecrackerMode {
         case .memory: "Invalid Memory Configuration: "
         case .disk: "Unable to attach block device to Vmm: "
         case .network: "Cannot create network device: "
+        case .persistentMemory: "Cannot create pmem device: "
         case .vsock: "Cannot create vsock device: "
         case .balloon: "Cannot create balloon device: "
         case .console: "Cannot open the serial port's output: "
@@ -383,7 +384,8 @@ final class FirecrackerMode {
         var groups = [DeviceMetrics.mmds(metadataCounters)]
         if let machine, let resources {
             groups += DeviceMetrics.groups(
-                machine, drives: resources.drives.map(\.id), networks: resources.networks.map(\.id))
+                machine, drives: resources.drives.map(\.id), networks: resources.networks.map(\.id),
+                pmem: resources.pmem.map(\.id))
         }
         metrics.flush(groups, missedLines: logger.missed)
     }

@@ -53,8 +53,10 @@ struct RuntimeController {
         case .pressControlAltDelete: machine.pressControlAltDelete()
         case .setDrive(let drive): try plug(drive)
         case .setNetwork(let network): try plug(network)
+        case .setPmem(let pmem): try plug(pmem)
         case .changeDrive(let update): try change(update)
         case .changeNetwork(let update): try change(update)
+        case .changePmem(let update): try change(update)
         case .changeBalloon(let amount): try changeBalloon(amount)
         case .changeStatistics(let interval): try changeStatistics(interval)
         case .startHinting(let acknowledges):
@@ -139,6 +141,16 @@ struct RuntimeController {
         resources.noteAdded(network)
     }
 
+    private mutating func plug(_ pmem: Pmem) throws(Fault) {
+        guard machine.persistentMemory(pmem.id) == nil else { throw Self.idInUse }
+        if pmem.isRoot { throw Fault("Pmem config error: \(Resources.secondRoot)") }
+        try pmem.check()
+        do throws(MachineError) { try machine.addPersistentMemory(pmem.file) } catch {
+            throw Fault("Pmem config error: Unable to create the virtio-pmem device: \(error)")
+        }
+        resources.noteAdded(pmem)
+    }
+
     private static let idInUse = Fault("Device ID in use")
 
     /// A device that nobody drives goes at once. Otherwise the guest is asked, and ``noteRemoved()`` is where the device
@@ -198,6 +210,19 @@ struct RuntimeController {
         // A bucket starts full, so a limit that is not named is left alone.
         card.setLimits(receive: receive?.limiter, transmit: transmit?.limiter)
         resources.noteNetwork(update.id, receive: receive, transmit: transmit)
+    }
+
+    private mutating func change(_ update: Pmem.Update) throws(Fault) {
+        guard let memory = machine.persistentMemory(update.id),
+            let pmem = resources.pmem.first(where: { $0.id == update.id })
+        else {
+            throw Fault(
+                "Pmem config error: Unable to patch the pmem device: Failed perform action on device: Device not found "
+                    + "Please verify the request arguments.")
+        }
+        guard let limit = update.limit?.over(pmem.limit) else { return }
+        memory.setLimit(limit.limiter)
+        resources.notePmem(update.id, limit: limit)
     }
 
     // MARK: - The balloon

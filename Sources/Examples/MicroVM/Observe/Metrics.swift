@@ -11,13 +11,13 @@ final class Metrics {
     private static let counted: [(group: String, names: [String])] = [
         ("deprecated_api", ["deprecated_http_api_calls"]),
         ("get_api_requests", ["instance_info_count", "machine_cfg_count", "mmds_count", "vmm_version_count"]),
-        ("patch_api_requests", both("drive", "machine_cfg", "mmds", "network")),
+        ("patch_api_requests", both("drive", "machine_cfg", "mmds", "network", "pmem")),
         (
             "put_api_requests",
             both(
                 "actions", "boot_source", "cpu_cfg", "drive", "logger", "machine_cfg", "metrics", "mmds", "network",
-                "serial",
-                "vsock")
+                "pmem",
+                "serial", "vsock")
         ),
     ]
 
@@ -128,7 +128,7 @@ struct RequestCounter {
         let names = [
             "actions": "actions", "boot-source": "boot_source", "cpu-config": "cpu_cfg", "drives": "drive",
             "logger": "logger", "machine-config": "machine_cfg", "metrics": "metrics", "mmds": "mmds",
-            "network-interfaces": "network", "serial": "serial", "vsock": "vsock", "": "instance_info",
+            "network-interfaces": "network", "pmem": "pmem", "serial": "serial", "vsock": "vsock", "": "instance_info",
             "version": "vmm_version",
         ]
         guard let name = names[first] else { return nil }
