@@ -168,6 +168,13 @@
                 }
                 let last = "head -c 12 /dev/vdg 2>/dev/null"
                 #expect(try run("until [ -e /dev/vdg ]; do sleep 0.1; done; \(last)") == "by the guest")
+                // One whose container the guest ejects goes, too, and one that was not asked for does not.
+                _ = try run("kill $(pgrep uevent)")
+                #expect(try api("DELETE", "/drives/f") == .done)
+                let eject = "cd /sys/devices/system/container/ACPI0004:0$n; echo 0 >online; echo 1 >firmware_node/eject"
+                _ = try run("for n in 7 8; do \(eject); done; cd /")
+                #expect(try eventually(30) { try drives() == 6 })
+                #expect(try !isOpen("\(scratch.path)/f") && isOpen("\(scratch.path)/e"))
             }
         }
     }
