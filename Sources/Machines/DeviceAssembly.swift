@@ -4,8 +4,6 @@
     import Linux
     import Virtio
 
-    extension MMIOTransport: BusDevice {}
-
     extension InterruptInput: LevelLine {
         func set(_ isHigh: Bool) { try? set(high: isHigh) }
     }
@@ -15,34 +13,42 @@
     struct DeviceAssembly {
         private(set) var ports = Bus()
         private(set) var memoryBus = Bus()
-        private(set) var transports: [MMIOTransport] = []
-        private(set) var places: [ACPITables.DevicePlace] = []
-        /// Places that are empty at first, behind the others.
-        private(set) var spares: [SparePlace] = []
+        /// In the order in which the guest finds them; those that came while a machine ran are behind the others.
+        private(set) var devices: [PlacedDevice] = []
+        /// All places, by their numbers.
+        let slots: [DeviceSlot]
         /// The loops of shared directories, one each: a call of the host's that takes long stops nobody else.
         private(set) var shareLoops: [DeviceLoop] = []
+        /// Where their registers are.
+        var places: [ACPITables.DevicePlace] { slots.map(\.place) }
         let serial: SerialPort
         let keyboard: Keyboard
         let hotplug: HotplugController
 
-        /// - Parameter processors: how many are there from the beginning.
+        /// - Parameters:
+        ///   - devices: with the number of each one's place, and its name.
+        ///   - slotCount: how many places there are.
+        ///   - processors: how many are there from the beginning.
         init(
-            _ devices: [any Device], spareDevices: Int, processors: Int, vm: borrowing VirtualMachine,
-            memory: GuestMemory, loop: DeviceLoop, lifecycle: Lifecycle, bootTimer: BootTimer, hasKeyboard: Bool
+            _ devices: [(place: Int, name: DeviceName?, device: any Device)], slotCount: Int, processors: Int,
+            vm: borrowing VirtualMachine, memory: GuestMemory, loop: DeviceLoop, lifecycle: Lifecycle,
+            bootTimer: BootTimer, hasKeyboard: Bool
         ) throws(MachineError) {
             do throws(SystemError) {
                 keyboard = Keyboard(lifecycle, interrupt: try Self.interrupt(AddressMap.keyboardInterrupt, vm))
                 serial = try SerialPort(interrupt: try Self.interrupt(AddressMap.serialInterrupt, vm))
-                hotplug = HotplugController(
-                    processors: processors, line: try vm.input(ofLine: AddressMap.hotplugInterrupt))
-                for (index, device) in devices.enumerated() {
-                    let place = Self.place(index)
+                let controller = try HotplugController(
+                    processors: processors, devices: devices.count,
+                    line: try vm.input(ofLine: AddressMap.hotplugInterrupt))
+                hotplug = controller
+                slots = (0..<slotCount).map { DeviceSlot($0, controller) }
+                for (place, name, device) in devices {
                     if device.type == .fileSystem { shareLoops.append(try DeviceLoop()) }
                     let itsLoop = device.type == .fileSystem ? shareLoops[shareLoops.count - 1] : loop
-                    transports.append(try Self.connect(device, at: place, vm: vm, memory: memory, loop: itsLoop))
-                    places.append(place)
+                    var placed = try PlacedDevice(device, in: slots[place], vm: vm, memory: memory, loop: itsLoop)
+                    placed.name = name
+                    self.devices.append(placed)
                 }
-                spares = (devices.count..<devices.count + spareDevices).map { SparePlace(Self.place($0)) }
             } catch { throw MachineError(.machine, error) }
             do throws(Bus.Refusal) {
                 try ports.attach(serial, at: AddressMap.serialPort, size: SerialPort.size)
@@ -55,55 +61,21 @@
                 try ports.attach(PanicPort(lifecycle), at: AddressMap.panicPort, size: 1)
                 try memoryBus.attach(bootTimer, at: AddressMap.bootTimer, size: BootTimer.size)
                 try memoryBus.attach(hotplug, at: AddressMap.hotplug, size: HotplugController.size)
-                for (transport, place) in zip(transports, places) {
-                    try memoryBus.attach(transport, at: place.address, size: MMIOTransport.size)
-                }
-                for spare in spares {
-                    try memoryBus.attach(spare, at: spare.place.address, size: MMIOTransport.size)
-                }
+                for slot in slots { try memoryBus.attach(slot, at: slot.place.address, size: MMIOTransport.size) }
             } catch { throw MachineError(.machine, error.description) }
         }
 
-        /// Puts a device into the next place that is empty.
-        ///
-        /// - Precondition: there is one.
-        mutating func fill(
-            _ device: any Device, vm: borrowing VirtualMachine, memory: GuestMemory, loop: DeviceLoop
-        ) throws(SystemError) {
-            let spare = spares[transports.count - places.count]
-            let transport = try Self.connect(device, at: spare.place, vm: vm, memory: memory, loop: loop)
-            spare.fill(transport)
-            transports.append(transport)
-        }
-
-        private static func place(_ index: Int) -> ACPITables.DevicePlace {
-            ACPITables.DevicePlace(
-                address: AddressMap.firstDevice + UInt64(index) * MMIOTransport.size,
-                interrupt: AddressMap.deviceInterrupts.lowerBound + UInt32(index))
-        }
-
-        /// A device behind registers, whose interrupts and notifications go through the kernel.
-        static func connect(
-            _ device: any Device, at place: ACPITables.DevicePlace, vm: borrowing VirtualMachine,
+        /// Puts a device that came while a machine ran into a place that is empty.
+        mutating func add(
+            _ addition: MachineConfiguration.Addition, at place: Int, vm: borrowing VirtualMachine,
             memory: GuestMemory, loop: DeviceLoop
-        ) throws(SystemError) -> MMIOTransport {
-            let transport = try MMIOTransport(
-                device, memory: memory, interrupt: try Self.interrupt(place.interrupt, vm), loop: loop)
-            // What the driver writes is the queue's number.
-            let register = place.address + MMIORegister.queueNotify.rawValue
-            func notification(_ queue: Virtqueue) -> WriteNotification {
-                WriteNotification(.memory(register), .four, value: UInt64(queue.index))
-            }
-            for (index, queue) in transport.queues.enumerated() {
-                do throws(SystemError) { try vm.notify(queue.kick.descriptor, on: notification(queue)) } catch {
-                    // The kernel would keep these; the interrupt goes with its descriptor.
-                    for queue in transport.queues[..<index] {
-                        try? vm.stop(notification(queue), notifying: queue.kick.descriptor)
-                    }
-                    throw error
-                }
-            }
-            return transport
+        ) throws(MachineError) {
+            let device = try Self.make(addition)
+            do throws(SystemError) {
+                var placed = try PlacedDevice(device, in: slots[place], vm: vm, memory: memory, loop: loop)
+                (placed.name, placed.addition) = (addition.name, .init(source: addition))
+                devices.append(placed)
+            } catch { throw MachineError(.machine, error) }
         }
 
         private static func interrupt(
@@ -114,6 +86,14 @@
             return interrupt
         }
 
+        static func make(_ addition: MachineConfiguration.Addition) throws(MachineError) -> any Device {
+            switch addition {
+            case .disk(let disk): try make(disk)
+            case .network(let card): try make(card)
+            case .persistentMemory(let file): try make(file)
+            }
+        }
+
         static func make(_ disk: MachineConfiguration.Disk) throws(MachineError) -> any Device {
             try building(.disk) { () throws(SystemError) in
                 var options = Block.Options()
@@ -121,6 +101,13 @@
                 options.limit = disk.limit
                 options.engine = disk.engine
                 return try Block(try RawDisk.open(disk.path, isReadOnly: disk.isReadOnly), options)
+            }
+        }
+
+        static func make(_ memory: MachineConfiguration.MemoryFile) throws(MachineError) -> any Device {
+            try building(.persistentMemory) { () throws(SystemError) in
+                try PersistentMemory(
+                    try MappedFile.open(memory.path, isReadOnly: memory.isReadOnly), limit: memory.limit)
             }
         }
 
@@ -140,10 +127,14 @@
         }
 
         /// The devices of a configuration, in the order in which the guest finds them.
-        static func make(_ configuration: MachineConfiguration) throws(MachineError) -> [any Device] {
+        static func make(
+            _ configuration: MachineConfiguration
+        ) throws(MachineError) -> [(name: DeviceName?, device: any Device)] {
+            var named: [(name: DeviceName?, device: any Device)] = []
+            for disk in configuration.disks { named.append((disk.name, try make(disk))) }
+            for card in configuration.networks { named.append((card.name, try make(card))) }
+            for file in configuration.persistentMemory { named.append((file.name, try make(file))) }
             var devices: [any Device] = []
-            for disk in configuration.disks { devices.append(try make(disk)) }
-            for card in configuration.networks { devices.append(try make(card)) }
             if let vsock = configuration.vsock {
                 devices.append(
                     try building(.vsock) { () throws(SystemError) in try Vsock(cid: vsock.cid, path: vsock.path) })
@@ -174,7 +165,7 @@
                         return try Balloon(options)
                     })
             }
-            return devices
+            return named + devices.map { (nil, $0) }
         }
     }
 #endif

@@ -16,7 +16,6 @@
         private let gate: PauseGate
         private let ports: Bus
         private let memoryBus: Bus
-        private let spares: [SparePlace]
 
         /// The number of the next processor.
         private(set) var nextProcessor: Int
@@ -25,20 +24,23 @@
         private(set) var nextMemory: UInt64
         private(set) var memoryLeft: UInt64
         private(set) var memorySlotsLeft = HotplugPlan.mostMemorySlots
-        /// What has come into the places for devices; nil for one that its user made: nobody else can make it again.
-        private(set) var added: [MachineConfiguration.Addition?] = []
-        var takenSpares: Int { added.count }
+        /// Places for devices that are empty. The one that has been so for the longest is taken first: in Linux, a driver
+        /// begins by itself only where there never was a device before.
+        private var emptySlots: [DeviceSlot]
+        /// Whether devices may come and go at all.
+        let isOpen: Bool
 
         init(
             _ configuration: MachineConfiguration, _ setup: ProcessorSetup, _ signal: KickSignal, _ gate: PauseGate,
-            ports: Bus, memoryBus: Bus, spares: [SparePlace], addedMemory: UInt64
+            ports: Bus, memoryBus: Bus, emptySlots: [DeviceSlot], addedMemory: UInt64
         ) {
             self.setup = setup
             self.signal = signal
             self.gate = gate
             self.ports = ports
             self.memoryBus = memoryBus
-            self.spares = spares
+            self.emptySlots = emptySlots
+            isOpen = configuration.spareDevices > 0
             nextProcessor = configuration.processors
             mostProcessors = configuration.mostProcessors
             nextMemory = addedMemory
@@ -76,12 +78,11 @@
             }
         }
 
-        func freeSpare() throws(MachineError) -> SparePlace {
-            guard takenSpares < spares.count else {
-                throw MachineError(
-                    .machine, "there is no place for another device: \(spares.count) were kept, and are taken")
+        func nextSlot() throws(MachineError) -> DeviceSlot {
+            guard let slot = emptySlots.first else {
+                throw MachineError(.machine, "there is no place for another device: all that were kept are taken")
             }
-            return spares[takenSpares]
+            return slot
         }
 
         // MARK: - Steps
@@ -101,14 +102,14 @@
             memorySlotsLeft -= 1
         }
 
-        mutating func tookSpare(_ device: MachineConfiguration.Addition?) { added.append(device) }
+        /// The one that ``nextSlot()`` gave.
+        mutating func tookSlot() { emptySlots.removeFirst() }
+
+        mutating func gaveBack(_ slot: DeviceSlot) { emptySlots.append(slot) }
 
         /// The same as a machine that was saved: processors, and pieces of memory that are there.
-        mutating func takeUp(
-            processors: Int, memory pieces: [HotplugController.Piece], devices: [MachineConfiguration.Addition]
-        ) {
+        mutating func takeUp(processors: Int, memory pieces: [HotplugController.Piece]) {
             nextProcessor = processors
-            added = devices
             for piece in pieces { tookMemory(piece.size) }
         }
     }

@@ -26,13 +26,15 @@
         // In this order: the kernel uses the memory as long as the virtual machine and its vCPUs are there.
         let vm: VirtualMachine
         let memory: GuestMemory
+        /// Where persistent memory is.
+        let room: MemoryRoom
         /// Who fills in the memory of a machine that was restored so.
         var handler: FaultHandler?
         let lifecycle: Lifecycle
         let loop: DeviceLoop
         private let shareLoops: [DeviceLoop]
-        /// Their number grows, and so does that of the processors.
-        let transportList: Mutex<[MMIOTransport]>
+        /// They come and go, and processors come.
+        let deviceList: Mutex<[PlacedDevice]>
         /// What a debugger talks to, if one may.
         let debugger = Mutex<GDBServer?>(nil)
         /// What the guest's event device asks.
@@ -46,6 +48,10 @@
         let processorList: Mutex<[Processor]>
         /// What may still come, held while something comes.
         let growth: Mutex<Growth>
+        /// Devices that have gone and were not asked after.
+        let removed = Mutex<[RemovedDevice]>([])
+        /// Places for devices, taken or not.
+        let slotCount: Int
         /// Pages that were written and are in no save yet, for each region; changed by saves alone.
         let unsavedPages = Mutex<[PageBitmap]>([])
         /// Where the threads wait while the machine is paused.
@@ -106,6 +112,8 @@
             times.host = monotonicNanoseconds()
 
             let parts = try Parts(configuration, more, console, vm: vm, memory: memory)
+            let room = MemoryRoom(configuration, setup.supported)
+            try parts.placeMemory(room, vm)
             times.devices = monotonicNanoseconds()
 
             let kernel = try LoadedKernel.load(kernelFile, configuration.bootProtocol, into: memory, map)
@@ -114,10 +122,11 @@
                 case .some(let file): try InitialRAMDisk.load(file, beside: kernel, into: memory, map)
                 case nil: nil
                 }
+            let mayGo = configuration.spareDevices > 0
             let tables = ACPITables(
-                processors: configuration.processors, devices: parts.assembly.places,
+                processors: configuration.processors, devices: mayGo ? [] : parts.assembly.places,
                 hotplug: HotplugPlan(
-                    maximumProcessors: configuration.mostProcessors, devices: parts.assembly.spares.map(\.place),
+                    maximumProcessors: configuration.mostProcessors, devices: mayGo ? parts.assembly.places : [],
                     memorySlots: configuration.memorySlots, generation: GenerationID.node),
                 hasKeyboard: configuration.hasKeyboard)
             do throws(GuestMemoryError) {
@@ -136,18 +145,19 @@
                 growth.processor($0, parts.lifecycle)
             }
             times.end = monotonicNanoseconds()
-            self.init(configuration, times, vm: vm, memory: memory, parts, processors, growth)
+            self.init(configuration, times, vm: vm, memory: memory, room, parts, processors, growth)
         }
 
         /// Puts the machine together.
         init(
             _ configuration: MachineConfiguration, _ times: SetupTimes, vm: consuming VirtualMachine,
-            memory: GuestMemory, _ parts: Parts, _ processors: [Processor], _ growth: Growth
+            memory: GuestMemory, _ room: MemoryRoom, _ parts: Parts, _ processors: [Processor], _ growth: Growth
         ) {
             self.configuration = configuration
             self.times = times
             self.vm = vm
             self.memory = memory
+            self.room = room
             lifecycle = parts.lifecycle
             loop = parts.loop
             gate = parts.gate
@@ -158,7 +168,8 @@
             keyboard = parts.assembly.keyboard
             hotplug = parts.assembly.hotplug
             shareLoops = parts.assembly.shareLoops
-            transportList = Mutex(parts.assembly.transports)
+            deviceList = Mutex(parts.assembly.devices)
+            slotCount = parts.assembly.slots.count
             processorList = Mutex(processors)
             self.growth = Mutex(growth)
         }
@@ -228,7 +239,8 @@
 
         /// Of those that are there now.
         var processors: [Processor] { processorList.withLock { $0 } }
-        var transports: [MMIOTransport] { transportList.withLock { $0 } }
+        var placedDevices: [PlacedDevice] { deviceList.withLock { $0 } }
+        var transports: [MMIOTransport] { placedDevices.map(\.transport) }
 
         /// How it ended; nil while it has not.
         public var ending: Ending? { lifecycle.result }

@@ -28,6 +28,8 @@ public struct MachineConfiguration: Hashable, Sendable {
     /// The disks, in the order of their names in the guest: `vda`, `vdb`, …
     public var disks: [Disk] = []
     public var networks: [NetworkCard] = []
+    /// Files of the host's that are memory of the guest's: `pmem0`, `pmem1`, …
+    public var persistentMemory: [MemoryFile] = []
     /// Sockets between host and guest.
     public var vsock: VsockPort?
     /// Directories of the host's that the guest can mount.
@@ -116,10 +118,29 @@ public struct MachineConfiguration: Hashable, Sendable {
         }
     }
 
+    /// A file of the host's that the guest has as persistent memory: it reads and writes the file's own pages.
+    public struct MemoryFile: Hashable, Sendable {
+        /// A regular file, as it is. Behind its end the guest has memory up to the next 2 MiB, which is kept nowhere.
+        public var path: String
+        /// Whether what the guest writes is lost.
+        public var isReadOnly: Bool
+        /// How often the guest may flush; each flush counts as many bytes as the file has.
+        public var limit: RateLimiter
+        /// By what ``Machine/persistentMemory(_:)`` finds it.
+        public var id = ""
+
+        public init(path: String, isReadOnly: Bool = false, limit: RateLimiter = RateLimiter()) {
+            self.path = path
+            self.isReadOnly = isReadOnly
+            self.limit = limit
+        }
+    }
+
     /// A device that came while a machine ran, and has a place behind those that were there.
     public enum Addition: Hashable, Sendable {
         case disk(Disk)
         case network(NetworkCard)
+        case persistentMemory(MemoryFile)
     }
 
     /// Where a guest's sockets are reached.
@@ -183,8 +204,8 @@ public struct MachineConfiguration: Hashable, Sendable {
 
     /// How many virtio devices it has.
     public var deviceCount: Int {
-        disks.count + networks.count + sharedDirectories.count + (vsock == nil ? 0 : 1) + (hasEntropy ? 1 : 0)
-            + (balloon == nil ? 0 : 1) + (hotplugMemory == nil ? 0 : 1)
+        disks.count + networks.count + persistentMemory.count + sharedDirectories.count + (vsock == nil ? 0 : 1)
+            + (hasEntropy ? 1 : 0) + (balloon == nil ? 0 : 1) + (hotplugMemory == nil ? 0 : 1)
     }
 
     /// Checks all that can be checked without the host.
@@ -227,6 +248,7 @@ public struct MachineConfiguration: Hashable, Sendable {
         for card in networks { try card.validate() }
         let taps = networks.map(\.tap).filter { !$0.isEmpty }
         if Set(taps).count < taps.count { throw MachineError(.network, "a tap is named twice") }
+        for file in persistentMemory { try file.validate() }
         if let vsock { try vsock.validate() }
         for share in sharedDirectories { try share.validate() }
         if Set(sharedDirectories.map(\.tag)).count < sharedDirectories.count {
@@ -274,6 +296,12 @@ extension MachineConfiguration.NetworkCard {
         guard address.count == 6, address[0] & 1 == 0 else {
             throw MachineError(.network, "a card's address is six bytes, the first even")
         }
+    }
+}
+
+extension MachineConfiguration.MemoryFile {
+    func validate() throws(MachineError) {
+        if path.isEmpty { throw MachineError(.persistentMemory, "the path of persistent memory is empty") }
     }
 }
 

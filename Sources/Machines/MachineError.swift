@@ -7,9 +7,9 @@ import Linux
 public struct MachineError: Error, Hashable, Sendable {
     /// A part of a ``MachineConfiguration``.
     public enum Part: String, Hashable, Sendable {
-        case kernel, initialRAMDisk, commandLine, processors, memory, hotplugMemory, balloon, disk, network, vsock,
-            sharedDirectory,
-            console, debugger
+        case kernel, initialRAMDisk, commandLine, processors, memory, hotplugMemory, balloon, disk, network,
+            persistentMemory, vsock,
+            sharedDirectory, console, debugger
         /// A file that a machine was, or is to be, saved in.
         case snapshot
         /// What every machine has: KVM itself, interrupt controllers, threads.

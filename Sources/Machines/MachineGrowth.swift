@@ -8,7 +8,8 @@
     /// device; Linux then has the processor and the memory, and switches them on when it is asked to, or by itself if it
     /// is set up so (udev's rules, `memhp_default_state=online`). A device's driver begins at once.
     ///
-    /// Nothing can be taken away again, but by the guest's own balloon.
+    /// Processors and memory can't be taken away again, but for what the guest's own balloon gives back; devices can:
+    /// ``remove(_:)``.
     extension Machine {
         /// Adds processors. The guest finds them as `/sys/devices/system/cpu/cpuN`, not yet online.
         ///
@@ -79,6 +80,15 @@
             try add(try DeviceAssembly.make(card), .network(card))
         }
 
+        /// Adds persistent memory.
+        ///
+        /// - Throws: ``MachineError`` for a file that is none for it, where the guest's addresses have no room, and what
+        ///   ``addDevice(_:)`` throws.
+        public func addPersistentMemory(_ file: MachineConfiguration.MemoryFile) throws(MachineError) {
+            try file.validate()
+            try add(try DeviceAssembly.make(file), .persistentMemory(file))
+        }
+
         /// Adds a virtio device. A machine with one that was added so can't be saved.
         ///
         /// - Throws: ``MachineError`` where no place is left (``MachineConfiguration/spareDevices``), the machine does not
@@ -91,25 +101,30 @@
                 guard device.type != .fileSystem else {
                     throw MachineError(.sharedDirectory, "a shared directory can't be added to a machine that runs")
                 }
-                let spare = try growth.freeSpare()
+                takeGone(&growth)
+                let slot = try growth.nextSlot()
+                if let memory = device as? PersistentMemory { try room.place(memory, beside: placedDevices) }
                 try whileRunning(.machine) { _ throws(SystemError) in
-                    let transport = try DeviceAssembly.connect(
-                        device, at: spare.place, vm: vm, memory: memory, loop: loop)
-                    spare.fill(transport)
-                    transportList.withLock { $0.append(transport) }
+                    var placed = try PlacedDevice(device, in: slot, vm: vm, memory: memory, loop: loop)
+                    (placed.name, placed.addition) = (addition?.name, .init(source: addition))
+                    do throws(SystemError) { try placed.showMemory(vm) } catch {
+                        placed.remove(vm)
+                        throw error
+                    }
+                    deviceList.withLock { $0.append(placed) }
                 }
-                hotplug.add(device: growth.takenSpares)
-                growth.tookSpare(addition)
+                growth.tookSlot()
+                hotplug.add(device: slot.number)
             }
         }
 
         /// Does something that the machine's end and its pause have to wait for, as they are for all threads and devices
         /// that are there then.
-        private func whileRunning(
+        func whileRunning(
             _ part: MachineError.Part, _ body: (inout [MachineThread]) throws(SystemError) -> Void
         ) throws(MachineError) {
             try control.withLock { (isPaused) throws(MachineError) in
-                guard !isPaused else { throw MachineError(part, "nothing is added to a machine that is paused") }
+                guard !isPaused else { throw MachineError(part, "nothing comes or goes while the machine is paused") }
                 try threads.withLock { (threads) throws(MachineError) in
                     guard !threads.isEmpty, lifecycle.result == nil else {
                         throw MachineError(part, "the machine does not run")

@@ -23,23 +23,27 @@
             /// What its hot-plug memory consists of.
             let pluggable: PluggableMemory?
 
-            /// - Parameter more: devices beyond the configuration's.
+            /// - Parameters:
+            ///   - more: devices beyond the configuration's.
+            ///   - layout: where they are, if they are not one behind the other with room behind them.
             init(
                 _ configuration: MachineConfiguration, _ more: [any Device], _ console: consuming SerialEnds,
-                vm: borrowing VirtualMachine, memory: GuestMemory
+                at layout: DeviceLayout? = nil, vm: borrowing VirtualMachine, memory: GuestMemory
             ) throws(MachineError) {
                 var devices = try DeviceAssembly.make(configuration)
                 if let choice = configuration.hotplugMemory {
                     let blocks = try building(.hotplugMemory) { () throws(SystemError) in
                         try PluggableMemory(choice, memory, vm, logsWrites: configuration.tracksDirtyPages)
                     }
-                    devices.append(blocks.makeDevice())
+                    devices.append((nil, blocks.makeDevice()))
                     pluggable = blocks
                 } else {
                     pluggable = nil
                 }
-                devices += more
-                guard devices.count + configuration.spareDevices <= AddressMap.mostDevices else {
+                devices += more.map { (nil, $0) }
+                let layout =
+                    layout ?? DeviceLayout(count: devices.count + configuration.spareDevices, places: devices.indices)
+                guard layout.count <= AddressMap.mostDevices else {
                     throw MachineError(
                         .machine,
                         "\(devices.count) devices and \(configuration.spareDevices) places for more are more than "
@@ -52,18 +56,28 @@
                     bootTimer = try BootTimer()
                 } catch { throw MachineError(.machine, error) }
                 assembly = try DeviceAssembly(
-                    devices, spareDevices: configuration.spareDevices, processors: configuration.processors, vm: vm,
-                    memory: memory, loop: loop, lifecycle: lifecycle, bootTimer: bootTimer,
-                    hasKeyboard: configuration.hasKeyboard)
+                    zip(layout.places, devices).map { ($0, $1.name, $1.device) }, slotCount: layout.count,
+                    processors: configuration.processors, vm: vm, memory: memory, loop: loop, lifecycle: lifecycle,
+                    bootTimer: bootTimer, hasKeyboard: configuration.hasKeyboard)
                 do throws(SystemError) { relay = try SerialRelay(assembly.serial, console, gate) } catch {
                     throw MachineError(.console, error)
                 }
             }
 
+            /// Gives persistent memory its place and shows it to the guest.
+            func placeMemory(_ room: MemoryRoom, _ vm: borrowing VirtualMachine) throws(MachineError) {
+                for (index, placed) in assembly.devices.enumerated() {
+                    guard let memory = placed.transport.device as? PersistentMemory else { continue }
+                    try room.place(memory, beside: Array(assembly.devices[..<index]))
+                    try building(.persistentMemory) { () throws(SystemError) in try placed.showMemory(vm) }
+                }
+            }
+
             func growth(_ configuration: MachineConfiguration, _ setup: ProcessorSetup, _ map: AddressMap) -> Growth {
-                Growth(
+                let taken = Set(assembly.devices.map(\.slot.number))
+                return Growth(
                     configuration, setup, signal, gate, ports: assembly.ports, memoryBus: assembly.memoryBus,
-                    spares: assembly.spares, addedMemory: map.addedMemory)
+                    emptySlots: assembly.slots.filter { !taken.contains($0.number) }, addedMemory: map.addedMemory)
             }
         }
 

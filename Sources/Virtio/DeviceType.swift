@@ -12,4 +12,5 @@ public struct DeviceType: RawRepresentable, Hashable, Sendable {
     public static let vsock = DeviceType(rawValue: 19)
     public static let memory = DeviceType(rawValue: 24)
     public static let fileSystem = DeviceType(rawValue: 26)
+    public static let persistentMemory = DeviceType(rawValue: 27)
 }

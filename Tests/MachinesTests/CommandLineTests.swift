@@ -39,6 +39,8 @@
             Mistake("--kernel", "k", "--net", "mac=02:00:00:00:00:01", complaint: "--net: \"\" is no name"),
             Mistake("--kernel", "k", "--net", "tap=t,mac=2:0", complaint: "--net: \"2:0\" is no address"),
             Mistake("--kernel", "k", "--net", "tap=t,pps=-1", complaint: "--net: pps: \"-1\" is not a positive"),
+            Mistake("--kernel", "k", "--pmem", "p,rw", complaint: "--pmem: \"rw\" is not ro"),
+            Mistake("--kernel", "k", "--pmem", ",ro", complaint: "--pmem: the path of persistent memory is empty"),
             Mistake("--kernel", "k", "--vsock", "three", complaint: "--vsock: \"three\" is not CID,PATH"),
             Mistake("--kernel", "k", "--vsock", "2,s", complaint: "--vsock: the CID 2 is not"),
             Mistake(
@@ -90,6 +92,7 @@
                 complaint: "nets[0].bandwidth.rate is not known"),
             Mistake(#"{"kernel": "k", "nets": [{"tap": "t", "mac": 2}]}"#, complaint: "nets[0].mac is not a string"),
             Mistake(#"{"kernel": "k", "shares": [{"tag": 1}]}"#, complaint: "shares[0].tag is not a string"),
+            Mistake(#"{"kernel": "k", "pmem": [{"ro": true}]}"#, complaint: "pmem[0].ro is not known"),
             Mistake(#"{"kernel": "k", "vsock": {"cid": -3}}"#, complaint: "vsock.cid is not a number that fits"),
             Mistake(#"{"kernel": "k", "console": ["stdio", 1]}"#, complaint: "console is not a string"),
             Mistake(#"{"kernel": "k", "console": "lpt"}"#, complaint: "console: \"lpt\" is none of stdio"),
@@ -138,6 +141,9 @@
             try fails(3, "--append: the command line has 3000 bytes", "--append", String(repeating: "a", count: 3000))
             try fails(1, "--disk: ", "--disk", "/nonexistent")
             try fails(1, "--disk: ", "--disk", small)
+            try fails(1, "--pmem: ", "--pmem", "/nonexistent")
+            try fails(1, "--pmem: use \"\(taken)\" as persistent memory: ", "--pmem", taken)
+            try fails(1, "--pmem: use \"/dev/null\" as persistent memory: ", "--pmem", "/dev/null,ro")
             try fails(1, "--share: ", "--share", "/nonexistent,tag=t")
             try fails(1, "--share: ", "--share", "\(small),tag=t")
             try fails(1, "--vsock: ", "--vsock", "3,\(taken)")

@@ -36,6 +36,8 @@ import Testing
         #expect(part { $0.balloon = .init(target: 129 << 20) } == .balloon)
         #expect(part { $0.disks = [.init(path: "")] } == .disk)
         #expect(part { $0.disks = [.init(path: "d", queues: 65)] } == .disk)
+        #expect(part { $0.persistentMemory = [.init(path: "")] } == .persistentMemory)
+        #expect(part { $0.persistentMemory = Array(repeating: .init(path: "p"), count: 19) } == .machine)
         #expect(part { $0.networks = [.init(tap: "")] } == .network)
         #expect(part { $0.networks = [.init(tap: "abcdefghijklmnop")] } == .network)
         #expect(part { $0.networks = [.init(tap: "t", queues: 17)] } == .network)

@@ -43,7 +43,7 @@ import Testing
         // What the comment at the tables' placement says.
         let placed = Self.everything.placed
         let end = try #require(placed.map { $0.address + UInt64($0.bytes.count) }.max())
-        #expect(end - AddressMap.acpi < 10 << 10)
+        #expect(end - AddressMap.acpi < 12 << 10)
         #expect(end <= ResetVector.address)
     }
 
@@ -61,17 +61,20 @@ import Testing
         let code = Self.words(try readText(text))
         for expected in [
             "OperationRegion (HPRG, SystemMemory, 0xC0014000, 0x1000) Field (HPRG, DWordAcc, NoLock, Preserve) "
-                + "{ HPEV, 32, HPPR, 32, HPPC, 32, HPMP, 32, HPMC, 32, HPDP, 32, Offset (0x40), MB00, 64, ML00, 64, MS00, 64,",
+                + "{ HPEV, 32, HPPR, 32, HPPC, 32, HPMP, 32, HPMC, 32, HPDP, 32, HPDC, 32, HPDE, 32, HPEJ, 32, Offset (0x40), MB00, 64, ML00, 64, MS00, 64,",
             "Device (CP1F) { Name (_HID, \"ACPI0007\") Name (_UID, 0x1F)",
             "Method (_STA, 0, Serialized) { If ((HPPR & 0x80000000)) { Return (0x0F) } Return (Zero) }",
             "Device (ME0F) { Name (_HID, EisaId (\"PNP0C80\")) Name (_UID, 0x0F)",
             "Method (_CRS, 0, Serialized) { Return (HPMR (MB0F, ML0F, MS0F)) }",
             "CreateQWordField (Local0, 0x0E, HPFA) CreateQWordField (Local0, 0x16, HPLA)", "HPSZ = Arg2",
-            "Device (HPDV) { Name (_HID, \"ACPI0004\")", "If ((HPDP & 0x00040000)) { Return (0x0F) }",
+            "Device (SL12) { Name (_HID, \"ACPI0004\")", "If ((HPDP & 0x00040000)) { Return (0x0F) }",
+            "Method (_EJ0, 1, Serialized)",
+            "HPEJ = 0x12 } Device (BUS0) { Name (_ADR, Zero) ",
             "Method (_EVT, 1, Serialized) { Local0 = HPEV If ((Local0 & One)) { Local1 = HPPC If ((Local1 & 0x02)) "
                 + "{ Notify (CP01, One) }",
             "If ((Local0 & 0x02)) { Local1 = HPMC If ((Local1 & One)) { Notify (ME00, One) }",
-            "If ((Local0 & 0x04)) { Notify (HPDV, Zero) }", "If ((Local0 & 0x08)) { Notify (VGEN, 0x80) }",
+            "If ((Local0 & 0x04)) { Local1 = HPDC If ((Local1 & One)) { Notify (SL00, One) }",
+            "Local1 = HPDE If ((Local1 & One)) { Notify (SL00, 0x03) }", "If ((Local0 & 0x08)) { Notify (VGEN, 0x80) }",
             "Interrupt (ResourceConsumer, Level, ActiveHigh, Exclusive, ,,) { 0x00000003, }",
         ] {
             let isThere = code.contains(expected)

@@ -164,7 +164,8 @@ import TestSupport
                 state.memory == [
                     .init(start: 0x1_0000_0000, size: 128 << 20), .init(start: 0x1_0800_0000, size: 256 << 20),
                 ])
-            #expect(state.devices == 1)
+            // The first is that of random numbers.
+            #expect(state.devices == 0b11)
             #expect(machine.memory.regionCount == 3)
             machine.stop()
             #expect(machine.wait() == .stopped)
@@ -172,10 +173,10 @@ import TestSupport
         }
 
         @Test func aDeviceAnswersWhereNoneWas() throws {
-            // mov eax, [0xc0014014], by way of ebx: the places that are taken, until there is one; then the magic number
-            // of the device in it.
+            // mov eax, [0xc0014018], by way of ebx: the places where something came, until there is one; then the magic
+            // number of the device in it.
             let code: [UInt8] =
-                [0xbb, 0x14, 0x40, 0x01, 0xc0, 0x8b, 0x03, 0x85, 0xc0, 0x74, 0xfa]
+                [0xbb, 0x18, 0x40, 0x01, 0xc0, 0x8b, 0x03, 0x85, 0xc0, 0x74, 0xfa]
                 + [0xbb, 0, 0x20, 0, 0xc0, 0x8b, 0x03] + Self.sendEAX + Self.powerOff
             var configuration = try configuration(TestELF(code: code + Self.waitForEver, pvhEntry: 0x100000))
             configuration.spareDevices = 1

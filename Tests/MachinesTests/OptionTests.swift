@@ -35,6 +35,11 @@ import Virtio
         #expect(TokenBucket(perSecond: .max).refillTime == 99_999_999)
     }
 
+    @Test func persistentMemoryIsAFile() throws {
+        let machine = try parse("--pmem", "a", "--pmem", "b,ro").machine
+        #expect(machine.persistentMemory == [.init(path: "a"), .init(path: "b", isReadOnly: true)])
+    }
+
     @Test func aCardIsOnATapASocketOrAPasst() throws {
         let arguments = try parse(
             "--net", "socket=a/b,mac=02:00:00:00:00:01", "--net", "passt,-t8080,--tcp-ports=1:2,mtu=1400", "--net",

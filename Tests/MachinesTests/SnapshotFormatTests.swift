@@ -105,6 +105,9 @@
             var card = MachineConfiguration.NetworkCard(tap: "tap0", address: [2, 0, 0, 0, 0, 1], queues: 2)
             (card.id, card.mtu, card.receiveLimit, card.transmitLimit) = ("eth0", 1400, limit, RateLimiter())
             all.networks = [card, .init(.socket("passt.socket"))]
+            var file = MachineConfiguration.MemoryFile(path: "pmem", isReadOnly: true, limit: limit)
+            file.id = "p"
+            all.persistentMemory = [file, .init(path: "plain")]
             all.vsock = .init(cid: 7, path: "vsock")
             all.sharedDirectories = [.init(path: "/srv", tag: "files", isReadOnly: true)]
             (all.hasEntropy, all.entropyLimit) = (false, limit)
@@ -139,6 +142,7 @@
             var hotplug = HotplugController.State()
             (hotplug.events, hotplug.processors, hotplug.newProcessors) = (1, 3, 2)
             (hotplug.memory, hotplug.newMemory, hotplug.devices) = ([.init(start: 1 << 32, size: 1 << 27)], 1, 5)
+            (hotplug.changedDevices, hotplug.leavingDevices, hotplug.newRequests) = (6, 4, 1)
             let state = LegacyDeviceState(serial: serial, keyboard: keyboard, hotplug: hotplug)
             #expect(try LegacyDeviceState(decoding: state.encoded()) == state)
             // What the host has not taken stays with the one that was saved, and who waited for room has it.

@@ -157,7 +157,7 @@
                 let changed = Snapshot(
                     snapshot.configuration, note: [], mark: snapshot.mark, regions: snapshot.regions,
                     chips: snapshot.chips, processors: [other], legacy: snapshot.legacy, additions: [],
-                    transports: snapshot.transports)
+                    layout: snapshot.layout, transports: snapshot.transports)
                 let error = #expect(throws: MachineError.self) {
                     try Machine(restoring: changed, memory: .file(files.memory))
                 }

@@ -20,7 +20,8 @@ extension Target {
         },
         Target("request") { bytes in
             let paths = [
-                "/actions", "/boot-source", "/machine-config", "/drives/a", "/network-interfaces/a", "/vsock",
+                "/actions", "/boot-source", "/machine-config", "/drives/a", "/network-interfaces/a", "/pmem/a",
+                "/vsock",
                 "/balloon",
                 "/entropy", "/serial", "/logger", "/metrics", "/snapshot/create", "/snapshot/load", "/vm",
                 "/balloon/statistics", "/balloon/hinting/start", "/mmds", "/mmds/config",

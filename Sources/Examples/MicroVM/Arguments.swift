@@ -70,6 +70,7 @@ struct Arguments {
         case "--memory": (machine.memory, machine.maximumMemory) = try Self.withMaximum(option, value, Self.size)
         case "--disk": machine.disks.append(try Self.disk(value))
         case "--net": try addNetwork(value)
+        case "--pmem": machine.persistentMemory.append(try Self.memoryFile(value))
         case "--vsock": machine.vsock = try Self.vsock(value)
         case "--gdb": debugger = try Self.debugger(value)
         case "--share": machine.sharedDirectories.append(try Self.share(value))
@@ -161,6 +162,16 @@ struct Arguments {
             }
         }
         return disk
+    }
+
+    private static func memoryFile(_ text: String) throws(Failure) -> MachineConfiguration.MemoryFile {
+        var parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)[...]
+        var file = MachineConfiguration.MemoryFile(path: parts.removeFirst())
+        for part in parts {
+            guard part == "ro" else { throw Failure(.usage, "--pmem: \(quoted(part)) is not ro") }
+            file.isReadOnly = true
+        }
+        return file
     }
 
     private mutating func addNetwork(_ text: String) throws(Failure) {

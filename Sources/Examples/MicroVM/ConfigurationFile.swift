@@ -12,6 +12,7 @@ import Virtio
 ///     "disks": [{"path": "root.img", "readOnly": true, "queues": 1, "bandwidth": "100M", "iops": 1000}],
 ///     "nets": [{"tap": "tap0", "mac": "02:00:00:00:00:01", "queues": 1, "bandwidth": "10M", "pps": 10000},
 ///              {"passt": ["--tcp-ports=8080:80"]}, {"socket": "passt.socket", "mtu": 65520}],
+///     "pmem": [{"path": "data.img", "readOnly": true}],
 ///     "vsock": {"cid": 3, "path": "vm.sock"},
 ///     "shares": [{"path": "/srv/files", "tag": "files", "readOnly": true}],
 ///     "balloon": "64M", "entropy": true, "console": ["virtio", "serial,file=boot.log"]
@@ -54,6 +55,10 @@ struct ConfigurationFile {
                 for (index, element) in try list(value, name).enumerated() {
                     try addNetwork(element, "\(name)[\(index)]", to: &arguments)
                 }
+            case "pmem":
+                for (index, element) in try list(value, name).enumerated() {
+                    arguments.machine.persistentMemory.append(try memoryFile(element, "\(name)[\(index)]"))
+                }
             case "shares":
                 for (index, element) in try list(value, name).enumerated() {
                     arguments.machine.sharedDirectories.append(try share(element, "\(name)[\(index)]"))
@@ -84,6 +89,18 @@ struct ConfigurationFile {
             }
         }
         return disk
+    }
+
+    private func memoryFile(_ value: JSON, _ place: String) throws(Failure) -> MachineConfiguration.MemoryFile {
+        var file = MachineConfiguration.MemoryFile(path: "")
+        for (name, value) in try members(value, place) {
+            switch name {
+            case "path": file.path = try text(value, "\(place).path")
+            case "readOnly": file.isReadOnly = try truth(value, "\(place).readOnly")
+            default: throw unknown("\(place).\(name)")
+            }
+        }
+        return file
     }
 
     private func share(_ value: JSON, _ place: String) throws(Failure) -> MachineConfiguration.SharedDirectory {

@@ -85,6 +85,7 @@ extension MachineError.Part {
         case .balloon: "--balloon"
         case .disk: "--disk"
         case .network: "--net"
+        case .persistentMemory: "--pmem"
         case .vsock: "--vsock"
         case .sharedDirectory: "--share"
         case .console: "--console"

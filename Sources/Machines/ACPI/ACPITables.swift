@@ -7,8 +7,8 @@ import GuestMemory
 struct ACPITables {
     /// Processors that are there when the machine begins.
     var processors: Int
-    /// Where the registers of each virtio device are, and its interrupt's line, in the order in which the guest is to
-    /// find them.
+    /// Where the registers of each virtio device that stays are, and its interrupt's line, in the order in which the
+    /// guest is to find them.
     var devices: [DevicePlace]
     /// What may come while the machine runs.
     var hotplug = HotplugPlan()
@@ -29,7 +29,7 @@ struct ACPITables {
     /// All tables, the root pointer first.
     ///
     /// - Precondition: they fit between ``AddressMap/acpi`` and ``ResetVector/address``; those of 32 processors and 19 devices need 4 KiB,
-    ///   and 10 KiB where all of them and 16 pieces of memory may come later.
+    ///   and 12 KiB where all of them and 16 pieces of memory may come later.
     var placed: [Placed] {
         var next = AddressMap.acpi + 64
         var tables: [Placed] = []
@@ -140,7 +140,7 @@ struct ACPITables {
     private var differentiated: [UInt8] {
         var nodes = [serialPort, panicDevice]
         if hasKeyboard { nodes.append(keyboard) }
-        nodes += devices.enumerated().map { virtioDevice($0.offset, $0.element, more: []) }
+        nodes += devices.enumerated().map { virtioDevice($0.offset, $0.element) }
         nodes += hotplugNodes
         let off = AML.package([PowerControl.offType, 0, 0, 0].map { AML.integer(UInt64($0)) })
         return Self.table("DSDT", revision: 2, AML.scope("\\_SB_", nodes) + AML.name("\\_S5_", off))
@@ -186,7 +186,7 @@ struct ACPITables {
     }
 
     /// Virtio over MMIO; LNRO0005 is the identity that the kernels' drivers know.
-    func virtioDevice(_ index: Int, _ place: DevicePlace, more: [[UInt8]]) -> [UInt8] {
+    func virtioDevice(_ index: Int, _ place: DevicePlace) -> [UInt8] {
         let digits = String(index + 0x100, radix: 16).suffix(2).uppercased()
         return AML.device(
             "VR\(digits)",
@@ -198,6 +198,6 @@ struct ACPITables {
                     AML.resources([
                         AML.memory(UInt32(place.address), UInt32(0x1000)), AML.interrupt(place.interrupt),
                     ])),
-            ] + more)
+            ])
     }
 }

@@ -2,7 +2,7 @@
 struct HotplugPlan: Hashable {
     /// Processors in all; those that are there from the beginning count.
     var maximumProcessors = 0
-    /// Places for virtio devices that are empty at first, behind those that are taken.
+    /// Places for virtio devices that come and go, behind those that stay. Some may be taken from the beginning.
     var devices: [ACPITables.DevicePlace] = []
     /// Pieces of memory.
     var memorySlots = 0
@@ -21,15 +21,15 @@ struct HotplugPlan: Hashable {
 /// Device (HPLG) { _HID "ACPI0013", _EVT (line) { Local0 = HPEV; if (Local0 & 1) … Notify (CP01, 1) … } }
 /// Device (CP01) { _HID "ACPI0007", _STA () { if (HPPR & 2) return 0xf … } }
 /// Device (ME00) { _HID "PNP0C80", _STA, _CRS () { return HPMR (MB00, ML00, MS00) } }
-/// Device (HPDV) { _HID "ACPI0004"; Device (VR03) { _HID "LNRO0005", _STA … } }
+/// Device (SL03) { _HID "ACPI0004", _STA, _EJ0 () { HPEJ = 3 }, Device (BUS0) { _ADR 0, Device (VR03) { _HID "LNRO0005" } } }
 /// ```
 extension ACPITables {
     /// There, enabled, shown, working.
     private static let isThere: UInt64 = 0xf
-    /// What a notification says: look at the bus, look at the device, the generation id has changed; sections 5.6.6 and
-    /// the "Virtual Machine Generation ID" document.
-    private static let busCheck: UInt64 = 0
+    /// What a notification says: look at the device, let go of it, the generation id has changed; section 5.6.6 and the
+    /// "Virtual Machine Generation ID" document.
     private static let deviceCheck: UInt64 = 1
+    private static let ejectRequest: UInt64 = 3
     private static let generationChanged: UInt64 = 0x80
 
     private var growsProcessors: Bool { hotplug.maximumProcessors > processors }
@@ -45,7 +45,7 @@ extension ACPITables {
         if growsProcessors { nodes += (0..<hotplug.maximumProcessors).map(processor) }
         if hotplug.memorySlots > 0 { nodes.append(memoryResources) }
         nodes += (0..<hotplug.memorySlots).map(memoryDevice)
-        if !hotplug.devices.isEmpty { nodes.append(container) }
+        nodes += hotplug.devices.enumerated().map { slot($0.offset, $0.element) }
         if !hotplug.generation.isEmpty { nodes.append(hotplug.generation) }
         nodes.append(eventDevice)
         return nodes
@@ -59,7 +59,7 @@ extension ACPITables {
     private var registers: [AML.Field] {
         var fields: [AML.Field] = [
             .named("HPEV", 32), .named("HPPR", 32), .named("HPPC", 32), .named("HPMP", 32), .named("HPMC", 32),
-            .named("HPDP", 32),
+            .named("HPDP", 32), .named("HPDC", 32), .named("HPDE", 32), .named("HPEJ", 32),
         ]
         fields.append(.gap(8 * Int(HotplugController.firstSlot) - 32 * fields.count))
         for slot in 0..<hotplug.memorySlots {
@@ -119,25 +119,36 @@ extension ACPITables {
             ])
     }
 
-    /// Linux looks for new devices without a hot-plug driver of their own only where a container is told to look.
-    private var container: [UInt8] {
-        let places = hotplug.devices.enumerated().map { index, place in
-            virtioDevice(devices.count + index, place, more: [status("HPDP", index)])
-        }
+    /// Linux heeds notifications only for devices with a hot-plug handler of their own, so each device is in a container,
+    /// which has one. An eject request for a container is handed on to programs of the guest's (an event `change` with
+    /// `EVENT=offline`), one of which lets the driver go.
+    ///
+    /// The device itself outlives its container in Linux, as what the driver is bound to and unbound from: a device
+    /// between the two, which is nothing to Linux, keeps it from being the container's.
+    private func slot(_ index: Int, _ place: DevicePlace) -> [UInt8] {
+        let device = virtioDevice(devices.count + index, place)
         return AML.device(
-            "HPDV", [AML.name("_HID", AML.string("ACPI0004")), AML.name("_UID", AML.integer(0))] + places)
+            Self.hexadecimal("SL", index),
+            [
+                AML.name("_HID", AML.string("ACPI0004")), AML.name("_UID", AML.integer(UInt64(index))),
+                status("HPDP", index),
+                AML.method("_EJ0", arguments: 1, [AML.store(AML.integer(UInt64(index)), AML.value("HPEJ"))]),
+                AML.device("BUS0", [AML.name("_ADR", AML.integer(0)), device]),
+            ])
     }
 
     private var eventDevice: [UInt8] {
         func on(_ event: HotplugController.Events, _ terms: [[UInt8]]) -> [UInt8] {
             AML.when(AML.and(AML.local(0), AML.integer(UInt64(event.rawValue))), terms)
         }
-        func each(_ register: String, _ prefix: String, _ indices: Range<Int>) -> [[UInt8]] {
+        func each(
+            _ register: String, _ prefix: String, _ indices: Range<Int>, _ what: UInt64 = Self.deviceCheck
+        ) -> [[UInt8]] {
             [AML.store(AML.value(register), AML.local(1))]
                 + indices.map { index in
                     AML.when(
                         AML.and(AML.local(1), AML.integer(1 << UInt64(index))),
-                        [AML.notify(Self.hexadecimal(prefix, index), Self.deviceCheck)])
+                        [AML.notify(Self.hexadecimal(prefix, index), what)])
                 }
         }
         // Reading the events takes them.
@@ -146,7 +157,10 @@ extension ACPITables {
             events.append(on(.processors, each("HPPC", "CP", processors..<hotplug.maximumProcessors)))
         }
         if hotplug.memorySlots > 0 { events.append(on(.memory, each("HPMC", "ME", 0..<hotplug.memorySlots))) }
-        if !hotplug.devices.isEmpty { events.append(on(.devices, [AML.notify("HPDV", Self.busCheck)])) }
+        if !hotplug.devices.isEmpty {
+            let slots = hotplug.devices.indices
+            events.append(on(.devices, each("HPDC", "SL", slots) + each("HPDE", "SL", slots, Self.ejectRequest)))
+        }
         if !hotplug.generation.isEmpty {
             events.append(on(.generation, [AML.notify("VGEN", Self.generationChanged)]))
         }

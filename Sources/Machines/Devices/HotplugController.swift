@@ -1,3 +1,4 @@
+import Linux
 import Synchronization
 
 /// A level-triggered interrupt line.
@@ -7,7 +8,7 @@ protocol LevelLine: AnyObject, Sendable {
 }
 
 /// The registers behind the guest's event device: what happened, and what is there now. Each is of 32 bits, and is read
-/// whole; the guest writes none.
+/// and written whole; the guest writes the last of the table only.
 ///
 /// | offset | |
 /// |---|---|
@@ -17,6 +18,9 @@ protocol LevelLine: AnyObject, Sendable {
 /// | 0x0c | pieces of memory that are there |
 /// | 0x10 | pieces of memory that came since the last read |
 /// | 0x14 | places for virtio devices that are taken |
+/// | 0x18 | places where a device came or went since the last read |
+/// | 0x1c | places whose device is asked for, since the last read: the guest is to let go of it |
+/// | 0x20 | a write of a place's number takes its device away, if it was asked for |
 /// | 0x40 + 24 N | of piece N: the first address, the last, and the size, 64 bits each |
 ///
 /// The line stays high until the guest has read what happened: what comes before its driver is there is not lost.
@@ -44,6 +48,11 @@ final class HotplugController: BusDevice {
         var memory: [Piece] = []
         var newMemory: UInt32 = 0
         var devices: UInt32 = 0
+        var changedDevices: UInt32 = 0
+        /// Devices that the guest was asked for and has not let go of.
+        var leavingDevices: UInt32 = 0
+        /// Those of them that it has not heard of.
+        var newRequests: UInt32 = 0
     }
 
     /// A piece of memory.
@@ -52,14 +61,24 @@ final class HotplugController: BusDevice {
         var size: UInt64
     }
 
+    private static let ejectOffset: UInt64 = 0x20
+
     private let books: Mutex<State>
     private let line: any LevelLine
+    private let gone = Mutex<UInt32>(0)
+    /// Readable while devices that the guest let go of were not yet taken by ``takeGone()``.
+    let departures: EventCounter
 
-    init(processors: Int, line: any LevelLine) {
+    /// - Parameters:
+    ///   - processors: how many are there from the beginning.
+    ///   - devices: how many places for devices are taken then, the first ones.
+    init(processors: Int, devices: Int = 0, line: any LevelLine) throws(SystemError) {
         var state = State()
         for index in 0..<processors { state.processors |= 1 << UInt32(index) }
+        for index in 0..<devices { state.devices |= 1 << UInt32(index) }
         books = Mutex(state)
         self.line = line
+        departures = try EventCounter()
     }
 
     // MARK: - The machine's side
@@ -86,8 +105,58 @@ final class HotplugController: BusDevice {
         }
     }
 
-    /// - Parameter index: of the places that were empty at first.
-    func add(device index: Int) { happen(.devices) { $0.devices |= 1 << UInt32(index) } }
+    /// - Parameter index: the number of its place, 0 to 31.
+    func add(device index: Int) {
+        happen(.devices) {
+            $0.devices |= 1 << UInt32(index)
+            $0.changedDevices |= 1 << UInt32(index)
+        }
+    }
+
+    /// Asks the guest to let go of a device; each time anew.
+    func ask(forDevice index: Int) {
+        happen(.devices) {
+            $0.leavingDevices |= 1 << UInt32(index)
+            $0.newRequests |= 1 << UInt32(index)
+        }
+    }
+
+    /// Takes away a device that nobody drives, and tells the guest that its place is empty.
+    func remove(device index: Int) {
+        happen(.devices) {
+            Self.clear(&$0, 1 << UInt32(index))
+            $0.changedDevices |= 1 << UInt32(index)
+        }
+        leave(1 << UInt32(index))
+    }
+
+    /// A driver has let go of a device: if it was asked to, the device goes.
+    func wasReset(device index: Int) {
+        guard books.withLock({ $0.leavingDevices & 1 << UInt32(index) != 0 }) else { return }
+        remove(device: index)
+    }
+
+    /// Places whose device went since the last call; no longer ``departures``.
+    func takeGone() -> UInt32 {
+        gone.withLock { places in
+            // It is asked for with each request of the API's.
+            if places != 0 { _ = try? departures.take() }
+            return Self.take(&places)
+        }
+    }
+
+    private func leave(_ place: UInt32) {
+        gone.withLock {
+            $0 |= place
+            try? departures.add()
+        }
+    }
+
+    private static func clear(_ state: inout State, _ place: UInt32) {
+        state.devices &= ~place
+        state.leavingDevices &= ~place
+        state.newRequests &= ~place
+    }
 
     /// Says that the virtual machine has another generation id than before.
     func notifyGeneration() { happen(.generation) { _ in } }
@@ -115,13 +184,25 @@ final class HotplugController: BusDevice {
             case 0x0c: return (1 << UInt64(state.memory.count)) - 1
             case 0x10: return UInt64(Self.take(&state.newMemory))
             case 0x14: return UInt64(state.devices)
+            case 0x18: return UInt64(Self.take(&state.changedDevices))
+            case 0x1c: return UInt64(Self.take(&state.newRequests))
             case Self.firstSlot...: return Self.slot(state.memory, offset - Self.firstSlot)
             default: return 0
             }
         }
     }
 
-    func write(_ offset: UInt64, _ value: UInt64, width: Int) {}
+    /// What nobody asked for stays: a guest does not take its machine apart.
+    func write(_ offset: UInt64, _ value: UInt64, width: Int) {
+        guard width == 4, offset == Self.ejectOffset, value < 32 else { return }
+        let place: UInt32 = 1 << UInt32(value)
+        let goes = books.withLock { state in
+            guard state.leavingDevices & place != 0 else { return false }
+            Self.clear(&state, place)
+            return true
+        }
+        if goes { leave(place) }
+    }
 
     private static func take(_ bits: inout UInt32) -> UInt32 {
         let value = bits

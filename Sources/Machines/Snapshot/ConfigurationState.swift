@@ -2,7 +2,7 @@ import Linux
 import Virtio
 
 extension MachineConfiguration {
-    private static let version: UInt32 = 0x4d43_0001
+    private static let version: UInt32 = 0x4d43_0002
 
     /// All of it but what a restore says anew: whether dirty pages are logged.
     func encoded() -> [UInt8] {
@@ -18,6 +18,7 @@ extension MachineConfiguration {
         encoder.write(UInt32(spareDevices))
         encoder.write(disks) { $1.encode(&$0) }
         encoder.write(networks) { $1.encode(&$0) }
+        encoder.write(persistentMemory) { $1.encode(&$0) }
         encoder.write(vsock != nil)
         if let vsock {
             encoder.write(vsock.cid)
@@ -55,6 +56,9 @@ extension MachineConfiguration {
         disks = try decoder.readList(limit: Self.mostDevices) { (decoder) throws(StateError) in try Disk(&decoder) }
         networks = try decoder.readList(limit: Self.mostDevices) { (decoder) throws(StateError) in
             try NetworkCard(&decoder)
+        }
+        persistentMemory = try decoder.readList(limit: Self.mostDevices) { (decoder) throws(StateError) in
+            try MemoryFile(&decoder)
         }
         if try decoder.readFlag() { vsock = VsockPort(cid: try decoder.read(), path: try decoder.readText()) }
         sharedDirectories = try decoder.readList(limit: Self.mostDevices) { (decoder) throws(StateError) in
@@ -132,6 +136,20 @@ extension MachineConfiguration.NetworkCard {
         receiveLimit = try RateLimiter(&decoder)
         transmitLimit = try RateLimiter(&decoder)
         mtu = try decoder.readOptional()
+        id = try decoder.readText()
+    }
+}
+
+extension MachineConfiguration.MemoryFile {
+    func encode(_ encoder: inout StateEncoder) {
+        encoder.write(path)
+        encoder.write(isReadOnly)
+        limit.encode(&encoder)
+        encoder.write(id)
+    }
+
+    init(_ decoder: inout StateDecoder) throws(StateError) {
+        self.init(path: try decoder.readText(), isReadOnly: try decoder.readFlag(), limit: try RateLimiter(&decoder))
         id = try decoder.readText()
     }
 }

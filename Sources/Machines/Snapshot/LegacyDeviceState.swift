@@ -60,6 +60,9 @@ extension HotplugController.State {
         }
         encoder.write(newMemory)
         encoder.write(devices)
+        encoder.write(changedDevices)
+        encoder.write(leavingDevices)
+        encoder.write(newRequests)
     }
 
     init(_ decoder: inout StateDecoder) throws(StateError) {
@@ -72,12 +75,15 @@ extension HotplugController.State {
         }
         newMemory = try decoder.read()
         devices = try decoder.read()
+        changedDevices = try decoder.read()
+        leavingDevices = try decoder.read()
+        newRequests = try decoder.read()
     }
 }
 
 /// What a PC has besides, as one section.
 struct LegacyDeviceState: Hashable, Sendable {
-    private static let version: UInt32 = 0x4c44_0001
+    private static let version: UInt32 = 0x4c44_0002
 
     var serial: SerialPort.State
     var keyboard: Keyboard.State

@@ -55,14 +55,14 @@
             let (memory, handler) = try Self.restoredMemory(snapshot, source, vm)
             times.host = monotonicNanoseconds()
 
-            var parts = try Parts(configuration, more, console, vm: vm, memory: memory)
-            for device in snapshot.additions { try parts.add(device, vm: vm, memory: memory) }
+            var parts = try Parts(configuration, more, console, at: snapshot.layout, vm: vm, memory: memory)
+            for (place, device) in zip(snapshot.layout.places.dropFirst(expected), snapshot.additions) {
+                try parts.assembly.add(device, at: place, vm: vm, memory: memory, loop: parts.loop)
+            }
             times.devices = monotonicNanoseconds()
 
             var growth = parts.growth(configuration, setup, AddressMap(configuration))
-            growth.takeUp(
-                processors: snapshot.processors.count, memory: snapshot.legacy.hotplug.memory,
-                devices: snapshot.additions)
+            growth.takeUp(processors: snapshot.processors.count, memory: snapshot.legacy.hotplug.memory)
             var processors: [Processor] = []
             do throws(SystemError) {
                 for (id, state) in snapshot.processors.enumerated() {
@@ -75,9 +75,11 @@
             times.images = monotonicNanoseconds()
 
             parts.gate.close()
-            try parts.takeUp(snapshot, memory)
+            try parts.takeUp(snapshot, memory, vm)
             times.end = monotonicNanoseconds()
-            self.init(configuration, times, vm: vm, memory: memory, parts, processors, growth)
+            self.init(
+                configuration, times, vm: vm, memory: memory, MemoryRoom(configuration, setup.supported), parts,
+                processors, growth)
             self.handler = handler
             control.withLock { $0 = true }
         }
@@ -136,28 +138,16 @@
     }
 
     extension Machine.Parts {
-        /// A device that had come while the saved machine ran, in its place.
-        mutating func add(
-            _ device: MachineConfiguration.Addition, vm: borrowing VirtualMachine, memory: GuestMemory
-        ) throws(MachineError) {
-            let made: any Device
-            switch device {
-            case .disk(let disk): made = try DeviceAssembly.make(disk)
-            case .network(let card): made = try DeviceAssembly.make(card)
-            }
-            do throws(SystemError) { try assembly.fill(made, vm: vm, memory: memory, loop: loop) } catch {
-                throw MachineError(.machine, error)
-            }
-        }
-
         /// Gives the devices their state, and tells the guest what has changed. The chips have theirs: interrupts that were
         /// on their way are raised again.
-        func takeUp(_ snapshot: Snapshot, _ memory: GuestMemory) throws(MachineError) {
+        func takeUp(
+            _ snapshot: Snapshot, _ memory: GuestMemory, _ vm: borrowing VirtualMachine
+        ) throws(MachineError) {
             assembly.serial.state = snapshot.legacy.serial
             assembly.keyboard.state = snapshot.legacy.keyboard
             assembly.hotplug.state = snapshot.legacy.hotplug
             // Memory comes first: the other devices' rings may lie in it.
-            let all = Array(zip(assembly.transports, snapshot.transports).enumerated())
+            let all = Array(zip(assembly.devices.map(\.transport), snapshot.transports).enumerated())
             let memoryFirst =
                 all.filter { $0.element.1.device == .memory } + all.filter { $0.element.1.device != .memory }
             for (index, (transport, state)) in memoryFirst {
@@ -165,6 +155,7 @@
                     throw MachineError(SnapshotError.device("\(index) (\(transport.device.type.name))", error))
                 }
                 transport.pause()
+                try building(.persistentMemory) { () throws(SystemError) in try placed.showMemory(vm) }
             }
             do throws(GuestMemoryError) { try GenerationID.renew(in: memory) } catch {
                 throw MachineError(.memory, error)
@@ -184,6 +175,7 @@
             case .vsock: "vsock"
             case .fileSystem: "shared directory"
             case .memory: "memory"
+            case .persistentMemory: "persistent memory"
             default: "type \(rawValue)"
             }
         }

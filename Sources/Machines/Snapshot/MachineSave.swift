@@ -50,9 +50,11 @@
                     guard isPaused, !lifecycle.isOver else {
                         throw MachineError(.snapshot, "only a machine that is paused can be saved")
                     }
-                    let known = growth.added.compactMap { $0 }
-                    let (configuration, additions) = (changed ?? configuration, additions ?? known)
-                    guard known.count == growth.added.count, additions.count == known.count else {
+                    takeGone(&growth)
+                    let added = placedDevices.compactMap(\.addition)
+                    let known = added.compactMap(\.source)
+                    let (configuration, additions) = (changed ?? currentConfiguration, additions ?? known)
+                    guard known.count == added.count, additions.count == known.count else {
                         throw MachineError(
                             .snapshot,
                             "a device came while the machine ran that nobody could make again: it can't be saved")
@@ -122,7 +124,8 @@
             _ note: [UInt8]
         ) throws(SystemError) -> Snapshot {
             // Devices first: what they do at their end may be an interrupt, which the chips then have.
-            let devices = transports.map { $0.save() }
+            let devices = placedDevices
+            let transports = devices.map { $0.transport.save() }
             let indices = try Hypervisor().savedMSRs()
             var states: [ProcessorState] = []
             for processor in processors {
@@ -140,7 +143,8 @@
                 configuration, note: note, mark: mark, regions: regions, chips: try ChipState(of: vm),
                 processors: states,
                 legacy: LegacyDeviceState(serial: serial.state, keyboard: keyboard.state, hotplug: hotplug.state),
-                additions: additions, transports: devices)
+                additions: additions,
+                layout: DeviceLayout(count: slotCount, places: devices.map(\.slot.number)), transports: transports)
         }
     }
 

@@ -31,6 +31,8 @@
         let legacy: LegacyDeviceState
         /// Devices that came while the machine ran; these, too, may change as the configuration may.
         public var additions: [MachineConfiguration.Addition]
+        /// In which places the virtio devices are.
+        let layout: DeviceLayout
         /// The virtio devices: the configuration's, those that its user made, those that came.
         let transports: [TransportState]
 
@@ -77,13 +79,13 @@
 
         private static let parts:
             (memory: UInt32, processors: UInt32, growth: UInt32, hotplug: UInt32, devices: UInt32) = (
-                0x4d4d_0001, 0x5650_0001, 0x4752_0001, 0x484d_0001, 0x5644_0001
+                0x4d4d_0001, 0x5650_0001, 0x4752_0002, 0x484d_0001, 0x5644_0001
             )
 
         init(
             _ configuration: MachineConfiguration, note: [UInt8], mark: [UInt8], regions: [HotplugController.Piece],
             chips: ChipState, processors: [ProcessorState], legacy: LegacyDeviceState,
-            additions: [MachineConfiguration.Addition],
+            additions: [MachineConfiguration.Addition], layout: DeviceLayout,
             transports: [TransportState]
         ) {
             self.configuration = configuration
@@ -94,6 +96,7 @@
             self.processors = processors
             self.legacy = legacy
             self.additions = additions
+            self.layout = layout
             self.transports = transports
         }
 
@@ -121,8 +124,13 @@
                 case .network(let card):
                     encoder.write(UInt8(1))
                     card.encode(&encoder)
+                case .persistentMemory(let file):
+                    encoder.write(UInt8(2))
+                    file.encode(&encoder)
                 }
             }
+            growth.write(UInt8(layout.count))
+            growth.write(layout.places.map { UInt8($0) })
             file.sections[.growth] = growth.bytes
             if let choice = configuration.hotplugMemory {
                 var hotplug = StateEncoder(version: Self.parts.hotplug)
@@ -177,7 +185,7 @@
                 return list
             }
             legacy = try read(.legacyDevices) { (bytes) throws(StateError) in try LegacyDeviceState(decoding: bytes) }
-            additions = try read(.growth) { (bytes) throws(StateError) in
+            (additions, layout) = try read(.growth) { (bytes) throws(StateError) in
                 var decoder = try StateDecoder(bytes, version: Self.parts.growth)
                 let list = try decoder.readList(limit: AddressMap.mostDevices) {
                     (decoder) throws(StateError) -> MachineConfiguration.Addition in
@@ -185,11 +193,14 @@
                     switch kind {
                     case 0: return .disk(try MachineConfiguration.Disk(&decoder))
                     case 1: return .network(try MachineConfiguration.NetworkCard(&decoder))
+                    case 2: return .persistentMemory(try MachineConfiguration.MemoryFile(&decoder))
                     default: throw .malformed("a device of kind \(kind)")
                     }
                 }
+                let count: UInt8 = try decoder.read()
+                let layout = DeviceLayout(count: Int(count), places: try decoder.readBlock().map { Int($0) })
                 try decoder.finish()
-                return list
+                return (list, layout)
             }
             transports = try read(.devices) { (bytes) throws(StateError) in
                 var decoder = try StateDecoder(bytes, version: Self.parts.devices)
@@ -226,9 +237,7 @@
                 left -= piece.size
             }
             guard regions == expected else { throw .malformed("pieces of memory that its configuration has not") }
-            guard additions.count <= configuration.spareDevices,
-                transports.count >= configuration.deviceCount + additions.count,
-                transports.count - additions.count + configuration.spareDevices <= AddressMap.mostDevices
+            guard transports.count >= configuration.deviceCount + additions.count, layout.isSound(transports.count)
             else { throw .malformed("\(transports.count) devices") }
         }
     }

@@ -30,6 +30,14 @@
                     + #""boot_args": "\#(arguments)"}"#
                 #expect(try api("PUT", "/boot-source", source) == .done)
                 #expect(try api("PUT", "/machine-config", #"{"vcpu_count": 1, "mem_size_mib": 192}"#) == .done)
+                let (memory, fixed) = (
+                    try scratch.hole("memory", size: 3 << 20), try scratch.file("fixed", Array("as it is".utf8))
+                )
+                // In blocks of a page's size, which is what a file system without the page cache takes.
+                try #require(system("PATH=$PATH:/sbin mke2fs -q -t ext4 -O ^has_journal -b 4096 \(memory)") == 0)
+                #expect(try api("PUT", "/pmem/m", #"{"id": "m", "path_on_host": "\#(memory)"}"#) == .done)
+                let readOnly = #"{"id": "f", "path_on_host": "\#(fixed)", "read_only": true}"#
+                #expect(try api("PUT", "/pmem/f", readOnly) == .done)
                 let drive = #"{"drive_id": "rootfs", "is_root_device": true, "path_on_host": "\#(disk)"}"#
                 #expect(try api("PUT", "/drives/rootfs", drive) == .done)
                 #expect(try api("PUT", "/entropy", "{}") == .done)
@@ -42,6 +50,8 @@
                 #expect(try run("cut -d ' ' -f 6- /proc/cmdline") == "root=/dev/vda rw")
                 #expect(try run("blockdev --getsize64 /dev/vda") == "\(try readFile(disk, limit: 32 << 20).count)")
                 #expect(try readText(log).contains("Guest-boot-time = "))
+
+                try usePersistentMemory(api, run, memory, fixed)
 
                 // Another disk in its place, which the guest hears of.
                 let patch = #"{"drive_id": "rootfs", "path_on_host": "\#(other)"}"#
@@ -69,10 +79,10 @@
                 #expect(try run("echo and now") == "and now")
 
                 // The guest's own numbers come with the balloon's statistics.
-                let memory = try eventuallyNotNil(30) {
+                let bytes = try eventuallyNotNil(30) {
                     try api("GET", "/balloon/statistics").json()["total_memory"]?.integerValue(as: Int.self)
                 }
-                #expect(memory ?? 0 > 100 << 20)
+                #expect(bytes ?? 0 > 100 << 20)
                 #expect(try api("PATCH", "/balloon", #"{"amount_mib": 16}"#) == .done)
                 let actual = try eventuallyNotNil(30) {
                     let pages = try api("GET", "/balloon/statistics").json()["actual_mib"]?.integerValue(as: Int.self)
@@ -90,7 +100,41 @@
                 #expect(lines.contains("Vmm is stopping: the guest reset its machine."))
                 #expect(access(api.socket, F_OK) != 0)
                 let line = try #require(try readText(metrics).split(separator: "\n").last)
-                #expect(try JSON(parsing: String(line))["vcpu"]?["exit_io_out"]?.integerValue(as: Int.self) ?? 0 > 1000)
+                let counted = try JSON(parsing: String(line))
+                #expect(counted["vcpu"]?["exit_io_out"]?.integerValue(as: Int.self) ?? 0 > 1000)
+                // Flushes of what has gone since.
+                #expect(counted["pmem"]?["queue_event_count"]?.integerValue(as: Int.self) ?? 0 > 0)
+            }
+
+            /// A file system that is mapped, and a file that nobody may write.
+            private func usePersistentMemory(
+                _ api: APIClient, _ run: GuestShell, _ memory: String, _ fixed: String
+            ) throws {
+                #expect(
+                    try run("while read m; do insmod /modules/$m; done </modules/pmem; ls /dev/pmem*")
+                        == "/dev/pmem0 /dev/pmem1")
+                #expect(try run("blockdev --getsize64 /dev/pmem0; head -c 8 /dev/pmem1") == "\(4 << 20) as it is")
+                let mounted =
+                    "mount -t ext4 -o dax /dev/pmem0 /mnt && grep -o 'pmem0.*dax' /proc/mounts | cut -d ' ' -f 1"
+                #expect(try run("\(mounted); echo by the guest >/mnt/file; sync; umount /mnt; echo $?") == "pmem0 0")
+                let said = try scratch.file("said", [])
+                #expect(system("PATH=$PATH:/sbin debugfs -R 'cat /file' \(memory) >\(said) 2>/dev/null") == 0)
+                #expect(try readText(said) == "by the guest\n")
+                #expect(system("PATH=$PATH:/sbin e2fsck -f -n \(memory) >\(said) 2>&1") == 0)
+                // What is written there is lost, and the guest goes on.
+                _ = try run("echo otherwise >/dev/pmem1; sync; echo 3 >/proc/sys/vm/drop_caches")
+                #expect(try run("head -c 8 /dev/pmem1") == "as it is")
+                #expect(try readText(fixed) == "as it is")
+                // It goes as other devices do, where its driver was told to let it go.
+                _ = try run(
+                    """
+                    for d in /sys/bus/virtio/drivers/virtio_pmem/virtio*; do d=$(readlink -f $d/..); \
+                    echo ${d##*/} >/sys/bus/platform/drivers/virtio-mmio/unbind; done
+                    """
+                )
+                #expect(try run("ls /dev/pmem* 2>/dev/null | wc -l") == "0")
+                for id in ["m", "f"] { #expect(try api("DELETE", "/pmem/\(id)") == .done) }
+                #expect(try api("GET", "/vm/config").json()["pmem"]?.arrayValue?.isEmpty == true)
             }
 
             /// What the guest has is as much as it is asked to have, and what it gave back is the host's.

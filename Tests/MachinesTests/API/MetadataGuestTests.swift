@@ -127,7 +127,55 @@
                 let config = try api("GET", "/vm/config").json()
                 #expect(config["drives"]?.arrayValue?.count == 1)
                 #expect(config["network-interfaces"]?.arrayValue?.count == 2)
-                #expect(try api("DELETE", "/drives/new").fault?.contains("not supported: hot-unplug") == true)
+                try unplugDevices(api, run, disk)
+            }
+
+            /// They go again, when a program in the guest has heard of it; and one comes back to a place that was used.
+            private func unplugDevices(_ api: APIClient, _ run: GuestShell, _ disk: String) throws {
+                func drives() throws -> Int? { try api("GET", "/vm/config").json()["drives"]?.arrayValue?.count }
+                func isOpen(_ path: String) throws -> Bool {
+                    try #require(names(in: "/proc/\(api.monitor.pid)/fd")).contains { number in
+                        guard let target = realpath("/proc/\(api.monitor.pid)/fd/\(number)", nil) else { return false }
+                        defer { free(target) }
+                        return String(cString: target) == path
+                    }
+                }
+                #expect(
+                    try run("echo by the guest | dd of=/dev/vda conv=fsync 2>/dev/null") == "")
+                #expect(try readText(disk).hasPrefix("by the guest\n"))
+                // Nobody listens yet, so it stays.
+                #expect(try api("DELETE", "/drives/new") == .done)
+                #expect(try run("cat /sys/block/vda/size") == "8")
+                #expect(try drives() == 1 && isOpen(disk))
+                _ = try run("(uevent devices >/dev/null 2>&1 &)")
+                // Its socket for the kernel's events, number 15.
+                let listens = "grep -q \"15 *$(pgrep uevent) \" /proc/net/netlink"
+                _ = try run("until \(listens); do sleep 0.1; done")
+                #expect(try api("DELETE", "/drives/new") == .done)
+                #expect(try run("while [ -e /sys/block/vda ]; do sleep 0.1; done; ls /sys/block | grep -c vd") == "0")
+                #expect(try eventually(30) { try drives() == 0 })
+                #expect(try !isOpen(disk))
+                #expect(access("/sys/class/net/bhmmds1", F_OK) == 0)
+                #expect(try api("DELETE", "/network-interfaces/eth1") == .done)
+                #expect(try run("while [ -e /sys/class/net/eth1 ]; do sleep 0.1; done; ls /sys/class/net") == "eth0 lo")
+                // The tap was the monitor's own.
+                #expect(eventually(30) { access("/sys/class/net/bhmmds1", F_OK) != 0 })
+                #expect(try api("GET", "/vm/config").json()["network-interfaces"]?.arrayValue?.count == 1)
+                // Six more fill what was never used; what comes then is where the first one was.
+                for id in ["a", "b", "c", "d", "e", "f", "again"] {
+                    let path = id == "again" ? disk : try scratch.hole(id, size: 4096)
+                    let drive = #"{"drive_id": "\#(id)", "is_root_device": false, "path_on_host": "\#(path)"}"#
+                    #expect(try api("PUT", "/drives/\(id)", drive) == .done)
+                }
+                let last = "head -c 12 /dev/vdg 2>/dev/null"
+                #expect(try run("until [ -e /dev/vdg ]; do sleep 0.1; done; \(last)") == "by the guest")
+                // One whose container the guest ejects goes, too, and one that was not asked for does not.
+                _ = try run("kill $(pgrep uevent)")
+                #expect(try api("DELETE", "/drives/f") == .done)
+                let eject = "cd /sys/devices/system/container/ACPI0004:0$n; echo 0 >online; echo 1 >firmware_node/eject"
+                _ = try run("for n in 7 8; do \(eject); done; cd /")
+                #expect(try eventually(30) { try drives() == 6 })
+                #expect(try !isOpen("\(scratch.path)/f") && isOpen("\(scratch.path)/e"))
             }
         }
     }

@@ -82,6 +82,57 @@ import Testing
         #expect(controller.resources.drives.map(\.isReadOnly) == [false, true])
     }
 
+    @Test func persistentMemoryMayBeTheRoot() throws {
+        var controller = PrebootController.new()
+        let kernel = try scratch.file("kernel", [1])
+        _ = try controller.perform(
+            .put, "/boot-source", #"{"kernel_image_path": "\#(kernel)", "boot_args": "quiet"}"#)
+        let path = try scratch.hole("memory", size: 4096)
+        func put(_ id: String, _ more: String) -> String? {
+            controller.refusal(.put, "/pmem/\(id)", #"{"id": "\#(id)", "path_on_host": "\#(path)"\#(more)}"#)
+        }
+        func line() throws -> String { try controller.resources.configuration(acceptsEmulation: true).commandLine }
+        #expect(put("a", "") == nil)
+        #expect(try line() == "quiet")
+        #expect(put("b", #", "root_device": true, "read_only": true"#) == nil)
+        #expect(try line() == "quiet root=/dev/pmem1 ro")
+        #expect(put("a", #", "root_device": true"#) == "Pmem config error: A root pmem device already exist")
+        #expect(put("b", #", "root_device": true, "rate_limiter": {"ops": {"size": 3, "refill_time": 1}}"#) == nil)
+        #expect(try line() == "quiet root=/dev/pmem1 rw")
+        let drive = #"{"drive_id": "d", "is_root_device": true, "path_on_host": "\#(path)"}"#
+        #expect(
+            controller.refusal(.put, "/drives/d", drive) == "Drive config error: A root block device already exists!")
+        let made = try controller.resources.configuration(acceptsEmulation: true)
+        #expect(made.persistentMemory.map(\.id) == ["a", "b"] && made.persistentMemory[1].limit.operations?.size == 3)
+        guard case .value(let json) = try controller.perform(.get, "/vm/config") else { return }
+        #expect(
+            json["pmem"]?.arrayValue?.first == [
+                "id": "a", "path_on_host": JSON(path), "root_device": false, "read_only": false, "rate_limiter": nil,
+            ])
+        #expect(put("b", "") == nil)
+        #expect(controller.refusal(.put, "/drives/d", drive) == nil)
+        #expect(
+            put("c", #", "root_device": true"#)
+                == "Pmem config error: Attempt to add pmem as a root device while the root device defined as a block "
+                + "device")
+    }
+
+    @Test func persistentMemoryThatCanNotBeIsNamed() throws {
+        var controller = PrebootController.new()
+        let empty = try scratch.file("empty", [])
+        for (path, why) in [
+            ("/none", "No such file or directory (os error 2) /none"), (empty, "\(empty): it is empty"),
+            ("/dev/null", "/dev/null: it is no regular file"),
+        ] {
+            let fault = controller.refusal(.put, "/pmem/a", #"{"id": "a", "path_on_host": "\#(path)"}"#)
+            let prefix = "Pmem config error: Unable to create the virtio-pmem device: Error accessing backing file: "
+            #expect(fault?.hasPrefix(prefix) == true && fault?.hasSuffix(why) == true, "\(fault ?? "none")")
+        }
+        #expect(controller.resources.pmem.isEmpty)
+        #expect(controller.refusal(.patch, "/pmem/a", #"{"id": "a"}"#) == Fault.preBoot.message)
+        #expect(controller.refusal(.delete, "/pmem/a") == Fault.preBoot.message)
+    }
+
     @Test func filesThatAreMissingAreNamed() throws {
         var controller = PrebootController.new()
         let missing = "No such file or directory (os error 2)"
@@ -215,18 +266,6 @@ import Testing
         #expect(made.disks.map(\.id) == ["r"] && made.disks[0].engine == .synchronous)
         #expect(made.hasKeyboard && made.acceptsEmulation)
         try made.validate()
-    }
-
-    @Test func partsThatAreMissingSaySo() {
-        var controller = PrebootController.new()
-        for (method, path) in [
-            (HTTPRequest.Method.put, "/pmem/a"),
-            (.patch, "/pmem/a"),
-        ] {
-            let message = controller.refusal(method, path, "{}")
-            #expect(message?.hasPrefix("The requested operation is not supported: ") == true, "\(path)")
-        }
-        #expect(controller.refusal(.delete, "/pmem/a")?.contains("persistent memory") == true)
     }
 
     @Test func metricsAreOpenedOnce() throws {

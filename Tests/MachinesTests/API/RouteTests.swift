@@ -45,7 +45,18 @@ import Testing
         #expect(try action(.get, "/hotplug/memory") == .describeMemoryHotplug)
         #expect(
             try action(.patch, "/hotplug/memory", #"{"requested_size_mib": 6}"#) == .changeMemoryHotplug(requested: 6))
-        #expect(try action(.delete, "/drives/a") == .unplug("drives/a"))
+        #expect(try action(.delete, "/drives/a") == .unplug(.disk("a")))
+        #expect(try action(.delete, "/network-interfaces/b") == .unplug(.network("b")))
+        #expect(try action(.delete, "/pmem/c") == .unplug(.persistentMemory("c")))
+        let pmem = try action(.put, "/pmem/c", #"{"id": "c", "path_on_host": "p", "read_only": true}"#)
+        guard case .setPmem(let body) = pmem else { return #expect(Bool(false), "\(pmem)") }
+        #expect(body.path == "p" && body.isReadOnly && !body.isRoot && body.limit == nil)
+        #expect(
+            message(.put, "/pmem/d", #"{"id": "c", "path_on_host": "p"}"#)
+                == "The id from the path does not match the id from the body!")
+        #expect(message(.put, "/pmem/c", #"{"id": "c"}"#)?.contains("missing field `path_on_host`") == true)
+        #expect(message(.put, "/pmem", "{}") == "The ID cannot be empty.")
+        #expect(message(.patch, "/pmem/d", #"{"id": "d", "read_only": true}"#)?.contains("unknown field") == true)
     }
 
     @Test func whatIsUnknownIsNamed() {

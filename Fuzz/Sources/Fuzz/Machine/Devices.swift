@@ -17,7 +17,7 @@ struct Victim {
     /// A request that is answered at once, if there is one: its queue and its pieces.
     var request: (queue: Int, pieces: [Piece])?
 
-    static let all = [block, network, vsock, console, entropy, balloon, memory, fileSystem]
+    static let all = [block, network, vsock, console, entropy, balloon, memory, fileSystem, persistentMemory]
 }
 
 extension Target {
@@ -271,6 +271,27 @@ extension Victim {
         },
         host: { device, _ in (device as? Entropy)?.setLimit(RateLimiter()) },
         request: (0, [Piece(address: place, count: 8, isWritable: true)]))
+
+    // MARK: - Persistent memory
+
+    static let persistentMemory = Victim(
+        name: "persistent-memory",
+        make: { choice in
+            ftruncate(diskFile, 64 << 10)
+            let limit = RateLimiter(operations: TokenBucket(size: 2, refillTime: 1000))
+            let file = try! MappedFile(Descriptor(owning: dup(diskFile)), isReadOnly: choice & 2 != 0)
+            let device = try! PersistentMemory(file, limit: choice & 1 != 0 ? limit : RateLimiter())
+            device.address = 1 << 40
+            return device
+        },
+        host: { device, _ in (device as? PersistentMemory)?.setLimit(RateLimiter()) },
+        request: (
+            0,
+            [
+                Piece(address: place, count: 4, isWritable: false),
+                Piece(address: place + 512, count: 4, isWritable: true),
+            ]
+        ))
 
     // MARK: - Balloon
 

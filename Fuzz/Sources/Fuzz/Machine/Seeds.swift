@@ -75,6 +75,7 @@ struct Seed {
         for (victim, use) in [
             (Victim.block, block), (.network, network), (.vsock, vsock), (.console, console), (.entropy, entropy),
             (.balloon, balloon), (.memory, memory), (.fileSystem, fileSystem),
+            (.persistentMemory, persistentMemory),
         ] as [(Victim, (inout Seed) -> Void)] {
             all.append(
                 (
@@ -220,6 +221,18 @@ struct Seed {
         seed.add(.pause)
         seed.add(chain: 0, [.room(4)])
         seed.add(.resume)
+    }
+
+    private static func persistentMemory(_ seed: inout Seed) {
+        seed.add(chain: 0, [.bytes(little(UInt32(0))), .room(4)])
+        seed.add(chain: 0, [.bytes(little(UInt32(0))), .room(4)], indirect: true)
+        seed.add(chain: 0, [.bytes(little(UInt32(1))), .room(8)])
+        seed.add(.host)
+        seed.add(.pause)
+        seed.add(chain: 0, [.bytes(little(UInt32(0))), .room(4)])
+        seed.add(.resume)
+        seed.add(.configure, 0, 8)
+        seed.add(number: UInt64(4096))
     }
 
     private static func balloon(_ seed: inout Seed) {

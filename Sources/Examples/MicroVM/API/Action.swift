@@ -1,3 +1,4 @@
+import Machines
 import OCI
 
 /// What a request asks the monitor to do.
@@ -17,6 +18,7 @@ enum Action: Equatable {
     case changeMachine(MachineSettings.Update)
     case setDrive(Drive)
     case setNetwork(NetworkInterface)
+    case setPmem(Pmem)
     case setVsock(VsockDevice)
     case setBalloon(BalloonDevice)
     case setEntropy(EntropyDevice)
@@ -37,6 +39,7 @@ enum Action: Equatable {
     case createSnapshot(SnapshotCreation)
     case changeDrive(Drive.Update)
     case changeNetwork(NetworkInterface.Update)
+    case changePmem(Pmem.Update)
     case changeBalloon(amount: UInt32)
     case changeStatistics(interval: UInt16)
     case describeStatistics
@@ -46,8 +49,5 @@ enum Action: Equatable {
     case describeMemoryHotplug
     /// MiB.
     case changeMemoryHotplug(requested: UInt64)
-    case unplug(String)
-
-    /// Part of Firecracker's API, and not of this monitor.
-    case missing(String)
+    case unplug(DeviceName)
 }

@@ -33,6 +33,13 @@ final class Controller {
         if case .running(let controller) = phase { controller.resources } else { nil }
     }
 
+    /// Forgets the devices that have gone.
+    func noteRemoved() {
+        guard case .running(var controller) = phase else { return }
+        controller.noteRemoved()
+        phase = .running(controller)
+    }
+
     func perform(_ action: Action) throws(Fault) -> Answer {
         switch phase {
         case .running(var controller):

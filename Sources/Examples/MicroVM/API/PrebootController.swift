@@ -33,6 +33,7 @@ struct PrebootController {
         case .changeMachine(let update): try change { (resources) throws(Fault) in try resources.apply(update) }
         case .setDrive(let drive): try change { (resources) throws(Fault) in try resources.set(drive) }
         case .setNetwork(let network): try change { (resources) throws(Fault) in try resources.set(network) }
+        case .setPmem(let pmem): try change { (resources) throws(Fault) in try resources.set(pmem) }
         case .setVsock(let vsock): try change { (resources) throws(Fault) in try resources.set(vsock) }
         case .setBalloon(let balloon): try change { (resources) throws(Fault) in try resources.set(balloon) }
         case .setEntropy(let entropy): try change { (resources) throws(Fault) in resources.entropy = entropy }
@@ -51,11 +52,10 @@ struct PrebootController {
         case .setMetrics(let settings): try open(settings)
         case .setProcessors(let settings):
             resources.processors = settings
-        case .missing(let what): throw .notSupported(what)
         case .start, .loadSnapshot: preconditionFailure("a start is for the controller")
         case .flushMetrics, .pressControlAltDelete, .pause, .resume, .createSnapshot, .changeDrive, .changeNetwork,
-            .changeBalloon, .changeStatistics, .describeStatistics, .startHinting, .stopHinting, .describeHinting,
-            .describeMemoryHotplug, .changeMemoryHotplug, .unplug:
+            .changePmem, .changeBalloon, .changeStatistics, .describeStatistics, .startHinting, .stopHinting,
+            .describeHinting, .describeMemoryHotplug, .changeMemoryHotplug, .unplug:
             throw .preBoot
         }
         return .done

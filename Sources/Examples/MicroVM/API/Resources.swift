@@ -11,6 +11,7 @@ struct Resources: Hashable {
     var source: BootSource?
     private(set) var drives: [Drive] = []
     private(set) var networks: [NetworkInterface] = []
+    private(set) var pmem: [Pmem] = []
     var vsock: VsockDevice?
     private(set) var balloon: BalloonDevice?
     var entropy: EntropyDevice?
@@ -23,13 +24,14 @@ struct Resources: Hashable {
     enum Added: Hashable {
         case drive(String)
         case network(String)
+        case pmem(String)
     }
 
     init() {}
 
     /// Those of a machine that was there, which are not checked again.
     init(
-        machine: MachineSettings, drives: [Drive], networks: [NetworkInterface], added: [Added],
+        machine: MachineSettings, drives: [Drive], networks: [NetworkInterface], pmem: [Pmem], added: [Added],
         balloon: BalloonDevice?, metadata: MetadataSettings?
     ) {
         self.machine = machine
@@ -37,6 +39,7 @@ struct Resources: Hashable {
         self.metadata = metadata
         self.drives = drives
         self.networks = networks
+        self.pmem = pmem
         self.balloon = balloon
     }
 
@@ -77,7 +80,7 @@ struct Resources: Hashable {
     /// A drive of the same id gives way. The root drive is the first, whenever it was named.
     mutating func set(_ drive: Drive) throws(Fault) {
         let others = drives.filter { $0.id != drive.id }
-        if drive.isRoot, others.contains(where: \.isRoot) {
+        if drive.isRoot, others.contains(where: \.isRoot) || pmem.contains(where: \.isRoot) {
             throw Fault("Drive config error: A root block device already exists!")
         }
         try drive.check()
@@ -99,6 +102,20 @@ struct Resources: Hashable {
         } else {
             networks.append(network)
         }
+    }
+
+    static let secondRoot = "Attempt to add pmem as a root device while the root device defined as a block device"
+
+    /// Persistent memory of the same id gives way.
+    mutating func set(_ new: Pmem) throws(Fault) {
+        if new.isRoot {
+            if drives.contains(where: \.isRoot) { throw Fault("Pmem config error: \(Self.secondRoot)") }
+            if pmem.contains(where: { $0.isRoot && $0.id != new.id }) {
+                throw Fault("Pmem config error: A root pmem device already exist")
+            }
+        }
+        try new.check()
+        if let index = pmem.firstIndex(where: { $0.id == new.id }) { pmem[index] = new } else { pmem.append(new) }
     }
 
     mutating func set(_ vsock: VsockDevice) throws(Fault) {
@@ -135,6 +152,47 @@ struct Resources: Hashable {
         added.append(.network(network.id))
     }
 
+    mutating func noteAdded(_ new: Pmem) {
+        pmem.append(new)
+        added.append(.pmem(new.id))
+    }
+
+    mutating func notePmem(_ id: String, limit: RateLimiterBody) {
+        guard let index = pmem.firstIndex(where: { $0.id == id }) else { return }
+        pmem[index].limit = limit
+    }
+
+    func has(_ name: DeviceName) -> Bool {
+        switch name {
+        case .disk(let id): drives.contains { $0.id == id }
+        case .network(let id): networks.contains { $0.id == id }
+        case .persistentMemory(let id): pmem.contains { $0.id == id }
+        }
+    }
+
+    func isRoot(_ name: DeviceName) -> Bool {
+        switch name {
+        case .disk(let id): drives.contains { $0.id == id && $0.isRoot }
+        case .network: false
+        case .persistentMemory(let id): pmem.contains { $0.id == id && $0.isRoot }
+        }
+    }
+
+    mutating func noteRemoved(_ name: DeviceName) {
+        switch name {
+        case .disk(let id):
+            drives.removeAll { $0.id == id }
+            added.removeAll { $0 == .drive(id) }
+        case .network(let id):
+            networks.removeAll { $0.id == id }
+            added.removeAll { $0 == .network(id) }
+            metadata?.networks.removeAll { $0 == id }
+        case .persistentMemory(let id):
+            pmem.removeAll { $0.id == id }
+            added.removeAll { $0 == .pmem(id) }
+        }
+    }
+
     mutating func noteDrive(_ id: String, path: String? = nil, limit: RateLimiterBody? = nil) {
         guard let index = drives.firstIndex(where: { $0.id == id }) else { return }
         drives[index].path = path ?? drives[index].path
@@ -161,8 +219,8 @@ struct Resources: Hashable {
 
     // MARK: - The machine
 
-    /// Places for drives and cards that come while the machine runs.
-    private static let spareDevices = 4
+    /// Places for drives and cards that come while the machine runs; what goes leaves its own.
+    private static let spareDevices = 8
 
     /// The machine as it is made.
     func configuration(acceptsEmulation: Bool) throws(Fault) -> MachineConfiguration {
@@ -177,6 +235,7 @@ struct Resources: Hashable {
         configuration.memory = machine.memory << 20
         configuration.disks = drives.filter { !added.contains(.drive($0.id)) }.map(\.disk)
         configuration.networks = networks.filter { !added.contains(.network($0.id)) }.map(\.card)
+        configuration.persistentMemory = pmem.filter { !added.contains(.pmem($0.id)) }.map(\.file)
         configuration.vsock = vsock?.port
         configuration.balloon = balloon?.choice
         configuration.hotplugMemory = memoryHotplug?.choice
@@ -196,6 +255,7 @@ struct Resources: Hashable {
             switch added {
             case .drive(let id): drives.first { $0.id == id }.map { .disk($0.disk) }
             case .network(let id): networks.first { $0.id == id }.map { .network($0.card) }
+            case .pmem(let id): pmem.first { $0.id == id }.map { .persistentMemory($0.file) }
             }
         }
     }
@@ -206,6 +266,9 @@ struct Resources: Hashable {
         var words: [String] = []
         if let root = drives.first, root.isRoot {
             words = [root.partition.map { "root=PARTUUID=\($0)" } ?? "root=/dev/vda", root.isReadOnly ? "ro" : "rw"]
+        }
+        if let index = pmem.firstIndex(where: \.isRoot) {
+            words = ["root=/dev/pmem\(index)", pmem[index].isReadOnly ? "ro" : "rw"]
         }
         var parts = said.split(separator: " ", omittingEmptySubsequences: false)[...]
         let kernel = parts.prefix { $0 != "--" }
@@ -227,7 +290,7 @@ struct Resources: Hashable {
             "network-interfaces": .array(networks.map(\.json)),
             "vsock": vsock?.json ?? .null,
             "entropy": entropy?.json ?? .null,
-            "pmem": [],
+            "pmem": .array(pmem.map(\.json)),
             "memory-hotplug": memoryHotplug?.json ?? .null,
         ]
     }

@@ -1,3 +1,4 @@
+import Machines
 import OCI
 
 /// Finds out what a request asks for: method, path, body.
@@ -122,7 +123,11 @@ struct Route {
                 return try read(body) { (json) throws(BodyError) in .configureMetadata(try MetadataSettings(json)) }
             case let what?: throw Fault("Unrecognized PUT request path `\(what)`.")
             }
-        case "pmem": return .missing("persistent memory")
+        case "pmem":
+            let id = try place.id()
+            let pmem = try read(body) { (json) throws(BodyError) in try Pmem(json) }
+            guard id == pmem.id else { throw Self.differentIDs }
+            return .setPmem(pmem)
         case "hotplug" where place.rest.first == "memory":
             return try read(body) { (json) throws(BodyError) in .setMemoryHotplug(try MemoryHotplug(json)) }
         default: return nil
@@ -154,7 +159,11 @@ struct Route {
         case "balloon": return .changeBalloon(amount: try read(body, BalloonDevice.amount))
         case "vm": return try read(body, state)
         case "mmds": return try read(body) { (json) throws(BodyError) in .changeMetadata(json) }
-        case "pmem": return .missing("persistent memory")
+        case "pmem":
+            let id = try place.id()
+            let update = try read(body) { (json) throws(BodyError) in try Pmem.Update(json) }
+            guard id == update.id else { throw Self.differentIDs }
+            return .changePmem(update)
         case "hotplug" where place.rest.first == "memory":
             return .changeMemoryHotplug(requested: try read(body, MemoryHotplug.requested))
         default: return nil
@@ -163,8 +172,9 @@ struct Route {
 
     private static func delete(_ place: Place) throws(Fault) -> Action? {
         switch place.first {
-        case "drives", "network-interfaces": return .unplug("\(place.first)/\(try place.id())")
-        case "pmem": return .missing("persistent memory")
+        case "drives": return .unplug(.disk(try place.id()))
+        case "network-interfaces": return .unplug(.network(try place.id()))
+        case "pmem": return .unplug(.persistentMemory(try place.id()))
         default: return nil
         }
     }

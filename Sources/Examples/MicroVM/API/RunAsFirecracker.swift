@@ -39,6 +39,7 @@ final class FirecrackerMode {
         case signals
         case ending
         case guestIsUp
+        case deviceHasGone
         /// From here on, the server's.
         case server
     }
@@ -244,6 +245,9 @@ final class FirecrackerMode {
             try machine.withUpEvent { (descriptor) throws(SystemError) in
                 try loop.add(descriptor, for: [.readable, .oneShot], token: Token.guestIsUp.rawValue)
             }
+            try machine.withRemovalEvent { (descriptor) throws(SystemError) in
+                try loop.add(descriptor, for: .readable, token: Token.deviceHasGone.rawValue)
+            }
         } catch { throw MachineError(.machine, .refused(error)) }
         try connectMetadata(machine, resources.metadata)
         if resources.serial?.path == nil { terminal = try? RawTerminal(.duplicate(of: STDIN_FILENO)) }
@@ -253,7 +257,8 @@ final class FirecrackerMode {
         }
         bh_forget_start_up()
         nextFlush = monotonicNanoseconds() + Self.period
-        return RuntimeController(instance, machine, resources, metrics, metadata) { [unowned self] in flush(machine, $0)
+        return RuntimeController(instance, machine, resources, logger, metrics, metadata) { [unowned self] in
+            flush(machine, $0)
         }
     }
 
@@ -278,6 +283,7 @@ final class FirecrackerMode {
         case .hotplugMemory: "Cannot attach memory hotplug device: "
         case .disk: "Unable to attach block device to Vmm: "
         case .network: "Cannot create network device: "
+        case .persistentMemory: "Cannot create pmem device: "
         case .vsock: "Cannot create vsock device: "
         case .balloon: "Cannot create balloon device: "
         case .console: "Cannot open the serial port's output: "
@@ -313,6 +319,7 @@ final class FirecrackerMode {
                 case .ending:
                     if let machine = controller.machine { return end(machine, controller) }
                 case .guestIsUp: reportBoot(controller.machine)
+                case .deviceHasGone: controller.noteRemoved()
                 case .server, nil: server?.handle(token, loop, now) { service.answer($0) }
                 }
             }
@@ -379,7 +386,8 @@ final class FirecrackerMode {
         var groups = [DeviceMetrics.mmds(metadataCounters)]
         if let machine, let resources {
             groups += DeviceMetrics.groups(
-                machine, drives: resources.drives.map(\.id), networks: resources.networks.map(\.id))
+                machine, drives: resources.drives.map(\.id), networks: resources.networks.map(\.id),
+                pmem: resources.pmem.map(\.id))
         }
         metrics.flush(groups, missedLines: logger.missed)
     }

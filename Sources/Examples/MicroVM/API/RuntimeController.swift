@@ -9,16 +9,18 @@ struct RuntimeController {
     let machine: Machine
     /// What the machine has now.
     private(set) var resources: Resources
+    private let logger: Logger
     private let metrics: Metrics
     private let metadata: MetadataStore
     private let flush: (Resources) -> Void
 
     /// - Parameter flush: writes the metrics.
     init(
-        _ instance: InstanceInfo, _ machine: Machine, _ resources: Resources, _ metrics: Metrics,
+        _ instance: InstanceInfo, _ machine: Machine, _ resources: Resources, _ logger: Logger, _ metrics: Metrics,
         _ metadata: MetadataStore, flush: @escaping (Resources) -> Void
     ) {
         self.instance = instance
+        self.logger = logger
         self.metrics = metrics
         self.metadata = metadata
         self.machine = machine
@@ -27,6 +29,7 @@ struct RuntimeController {
     }
 
     mutating func perform(_ action: Action) throws(Fault) -> Answer {
+        noteRemoved()
         switch action {
         case .describeInstance: return .value(instance.json(machine.isPaused ? .paused : .running))
         case .describeVersion: return .value(InstanceInfo.versionJSON)
@@ -50,8 +53,10 @@ struct RuntimeController {
         case .pressControlAltDelete: machine.pressControlAltDelete()
         case .setDrive(let drive): try plug(drive)
         case .setNetwork(let network): try plug(network)
+        case .setPmem(let pmem): try plug(pmem)
         case .changeDrive(let update): try change(update)
         case .changeNetwork(let update): try change(update)
+        case .changePmem(let update): try change(update)
         case .changeBalloon(let amount): try changeBalloon(amount)
         case .changeStatistics(let interval): try changeStatistics(interval)
         case .startHinting(let acknowledges):
@@ -66,8 +71,7 @@ struct RuntimeController {
         case .pause: try timed("pause_vm") { () throws(MachineError) in try machine.pause() }
         case .resume: try timed("resume_vm") { () throws(MachineError) in try machine.resume() }
         case .createSnapshot(let creation): try save(creation)
-        case .missing(let what): throw .notSupported(what)
-        case .unplug(let what): throw .notSupported("hot-unplug of \(what)")
+        case .unplug(let name): try unplug(name)
         case .setBootSource, .changeMachine, .setVsock, .setBalloon, .setEntropy, .setSerial,
             .setMemoryHotplug, .setLogger, .setMetrics, .setProcessors, .configureMetadata, .loadSnapshot, .start:
             throw .postBoot
@@ -140,7 +144,38 @@ struct RuntimeController {
         resources.noteAdded(network)
     }
 
+    private mutating func plug(_ pmem: Pmem) throws(Fault) {
+        guard machine.persistentMemory(pmem.id) == nil else { throw Self.idInUse }
+        if pmem.isRoot { throw Fault("Pmem config error: \(Resources.secondRoot)") }
+        try pmem.check()
+        do throws(MachineError) { try machine.addPersistentMemory(pmem.file) } catch {
+            throw Fault("Pmem config error: Unable to create the virtio-pmem device: \(error)")
+        }
+        resources.noteAdded(pmem)
+    }
+
     private static let idInUse = Fault("Device ID in use")
+
+    /// A device that nobody drives goes at once. Otherwise the guest is asked, and ``noteRemoved()`` is where the device
+    /// goes, if it does.
+    private mutating func unplug(_ name: DeviceName) throws(Fault) {
+        guard resources.has(name) else { throw Fault("Device not found") }
+        guard !resources.isRoot(name) else { throw Fault("Cannot unplug root device") }
+        do throws(MachineError) {
+            if try machine.remove(name) == .asked { logger.info("The guest is asked to let go of \(name).") }
+        } catch { throw Fault("Internal VMM error: \(error)") }
+        noteRemoved()
+    }
+
+    /// Forgets the devices that have gone.
+    mutating func noteRemoved() {
+        for removed in machine.removedDevices() {
+            guard let name = removed.name else { continue }
+            resources.noteRemoved(name)
+            metrics.retire(DeviceMetrics.group(of: removed))
+            logger.info("The \(name) has gone.")
+        }
+    }
 
     private mutating func change(_ update: Drive.Update) throws(Fault) {
         let refusal = "Drive config error: Unable to patch the block device: "
@@ -178,6 +213,19 @@ struct RuntimeController {
         // A bucket starts full, so a limit that is not named is left alone.
         card.setLimits(receive: receive?.limiter, transmit: transmit?.limiter)
         resources.noteNetwork(update.id, receive: receive, transmit: transmit)
+    }
+
+    private mutating func change(_ update: Pmem.Update) throws(Fault) {
+        guard let memory = machine.persistentMemory(update.id),
+            let pmem = resources.pmem.first(where: { $0.id == update.id })
+        else {
+            throw Fault(
+                "Pmem config error: Unable to patch the pmem device: Failed perform action on device: Device not found "
+                    + "Please verify the request arguments.")
+        }
+        guard let limit = update.limit?.over(pmem.limit) else { return }
+        memory.setLimit(limit.limiter)
+        resources.notePmem(update.id, limit: limit)
     }
 
     // MARK: - Memory

@@ -8,6 +8,7 @@ extension Resources {
         let document: JSON = [
             "boot-source": source?.json ?? .null, "machine-config": machine.json,
             "drives": .array(drives.map(\.json)), "network-interfaces": .array(networks.map(\.json)),
+            "pmem": .array(pmem.map(\.json)),
             "vsock": vsock?.json ?? .null, "balloon": balloon?.json ?? .null, "entropy": entropy?.json ?? .null,
             "cpu-config": processors?.json ?? .null, "mmds-config": metadata?.json ?? .null,
             "memory-hotplug": memoryHotplug?.json ?? .null, "added": .array(added.map(\.json)),
@@ -38,7 +39,7 @@ extension Resources {
         let members = try Members(
             try JSON(body: note), "Resources",
             [
-                "boot-source", "machine-config", "drives", "network-interfaces", "vsock", "balloon", "entropy",
+                "boot-source", "machine-config", "drives", "network-interfaces", "pmem", "vsock", "balloon", "entropy",
                 "cpu-config", "mmds-config", "memory-hotplug", "added",
             ])
         let update = try members.required("machine-config") { (json) throws(BodyError) in
@@ -50,6 +51,9 @@ extension Resources {
         let networks = try members.required("network-interfaces") { (json) throws(BodyError) in
             try Value.list(json) { (json) throws(BodyError) in try NetworkInterface(json) }
         }
+        let pmem = try members.required("pmem") { (json) throws(BodyError) in
+            try Value.list(json) { (json) throws(BodyError) in try Pmem(json) }
+        }
         let balloon = try members.optional("balloon") { (json) throws(BodyError) in try BalloonDevice(json) }
         let metadata = try members.optional("mmds-config") { (json) throws(BodyError) in try MetadataSettings(json) }
         let added = try members.required("added") { (json) throws(BodyError) in
@@ -57,7 +61,8 @@ extension Resources {
         }
         do throws(Fault) {
             self.init(
-                machine: try MachineSettings().applying(update), drives: drives, networks: networks, added: added,
+                machine: try MachineSettings().applying(update), drives: drives, networks: networks, pmem: pmem,
+                added: added,
                 balloon: balloon, metadata: metadata)
         } catch { throw BodyError(error.message) }
         source = try members.optional("boot-source") { (json) throws(BodyError) in try BootSource(json) }
@@ -73,12 +78,17 @@ extension Resources.Added {
         switch self {
         case .drive(let id): ["drive": JSON(id)]
         case .network(let id): ["network": JSON(id)]
+        case .pmem(let id): ["pmem": JSON(id)]
         }
     }
 
     fileprivate init(_ json: JSON) throws(BodyError) {
-        let members = try Members(json, "Added", ["drive", "network"])
-        let drive = try members.optional("drive", Value.text)
-        self = if let drive { .drive(drive) } else { .network(try members.required("network", Value.text)) }
+        let members = try Members(json, "Added", ["drive", "network", "pmem"])
+        self =
+            if let drive = try members.optional("drive", Value.text) {
+                .drive(drive)
+            } else if let network =
+                try members.optional("network", Value.text)
+            { .network(network) } else { .pmem(try members.required("pmem", Value.text)) }
     }
 }

@@ -27,8 +27,10 @@ enum DeviceMetrics {
     /// Each kind's sum, and each drive and card by itself.
     ///
     /// - Parameters:
-    ///   - drives, networks: the ids of those there are.
-    static func groups(_ machine: Machine, drives: [String], networks: [String]) -> [CounterGroup] {
+    ///   - drives, networks, pmem: the ids of those there are.
+    static func groups(
+        _ machine: Machine, drives: [String], networks: [String], pmem: [String]
+    ) -> [CounterGroup] {
         var groups = [
             vcpu(machine.exits), port("uart", machine.serialCounts),
             CounterGroup(
@@ -39,11 +41,35 @@ enum DeviceMetrics {
         if !blocks.isEmpty { groups += [CounterGroup.sum("block", blocks)] + blocks }
         let nets = networks.compactMap { id in machine.network(id).map { net("net_\(id)", $0.counts) } }
         if !nets.isEmpty { groups += [CounterGroup.sum("net", nets)] + nets }
+        let memories = pmem.compactMap { id in
+            machine.persistentMemory(id).map { persistentMemory("pmem_\(id)", $0.counts) }
+        }
+        if !memories.isEmpty { groups += [CounterGroup.sum("pmem", memories)] + memories }
         if let vsock = machine.vsock { groups.append(self.vsock(vsock.counts)) }
         if let balloon = machine.balloon { groups.append(self.balloon(balloon.counts)) }
         if let memory = machine.hotplugMemory { groups.append(self.memory(memory.counts)) }
         if let entropy = machine.entropy { groups.append(self.entropy(entropy.counts)) }
         return groups
+    }
+
+    /// The counts of a device that has gone, under the name that it had.
+    static func group(of removed: RemovedDevice) -> (kind: String, own: CounterGroup)? {
+        switch (removed.name, removed.device) {
+        case (.disk(let id), let disk as Block): ("block", block("block_\(id)", disk.counts))
+        case (.network(let id), let card as Network): ("net", net("net_\(id)", card.counts))
+        case (.persistentMemory(let id), let memory as PersistentMemory):
+            ("pmem", persistentMemory("pmem_\(id)", memory.counts))
+        default: nil
+        }
+    }
+
+    static func persistentMemory(_ name: String, _ counts: PersistentMemoryCounts) -> CounterGroup {
+        CounterGroup(
+            name,
+            [
+                ("queue_event_count", counts.notifications), ("rate_limiter_event_count", counts.throttleEvents),
+                ("rate_limiter_throttled_events", counts.throttles),
+            ])
     }
 
     private static func vcpu(_ counts: ExitCounts) -> CounterGroup {

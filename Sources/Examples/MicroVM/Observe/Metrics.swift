@@ -14,14 +14,12 @@ final class Metrics {
             "get_api_requests",
             ["hotplug_memory_count", "instance_info_count", "machine_cfg_count", "mmds_count", "vmm_version_count"]
         ),
-        ("patch_api_requests", both("drive", "hotplug_memory", "machine_cfg", "mmds", "network")),
+        ("patch_api_requests", both("drive", "hotplug_memory", "machine_cfg", "mmds", "network", "pmem")),
         (
             "put_api_requests",
             both(
                 "actions", "boot_source", "cpu_cfg", "drive", "hotplug_memory", "logger", "machine_cfg", "metrics",
-                "mmds", "network",
-                "serial",
-                "vsock")
+                "mmds", "network", "pmem", "serial", "vsock")
         ),
     ]
 
@@ -30,6 +28,8 @@ final class Metrics {
     private var counters: [String: [String: UInt64]] = [:]
     /// What the line before said.
     private var flushed: [String: [String: UInt64]] = [:]
+    /// What devices that have gone had counted: it stays in the sums of their kinds.
+    private var retired: [String: [String: UInt64]] = [:]
     /// Microseconds; what did not happen yet is not there.
     private var latencies: [String: UInt64] = [:]
     private var startUp: [String: UInt64] = [:]
@@ -56,6 +56,13 @@ final class Metrics {
     /// Counts one, where there is such a counter.
     func count(_ group: String, _ name: String) { counters[group]?[name]? += 1 }
 
+    /// Keeps the counts of a device that has gone in those of its kind; another may have its name from now on.
+    func retire(_ device: (kind: String, own: CounterGroup)?) {
+        guard let device else { return }
+        retired[device.kind, default: [:]].merge(device.own.counters) { $0 + $1 }
+        flushed[device.own.name] = nil
+    }
+
     /// How long something took last.
     func note(_ name: String, microseconds: UInt64) { latencies[name] = microseconds }
 
@@ -73,6 +80,7 @@ final class Metrics {
         guard isOpen else { return false }
         var now = counters
         for group in pulled { now[group.name] = Dictionary(group.counters) { $1 } }
+        for (kind, counts) in retired { now[kind, default: [:]].merge(counts) { $0 + $1 } }
         now["logger"] = [
             "metrics_fails": failed, "missed_log_count": missedLines, "missed_metrics_count": missed,
         ]
@@ -122,8 +130,8 @@ struct RequestCounter {
         let names = [
             "actions": "actions", "boot-source": "boot_source", "cpu-config": "cpu_cfg", "drives": "drive",
             "hotplug": "hotplug_memory", "logger": "logger", "machine-config": "machine_cfg", "metrics": "metrics",
-            "mmds": "mmds",
-            "network-interfaces": "network", "serial": "serial", "vsock": "vsock", "": "instance_info",
+            "mmds": "mmds", "network-interfaces": "network", "pmem": "pmem", "serial": "serial", "vsock": "vsock",
+            "": "instance_info",
             "version": "vmm_version",
         ]
         guard let name = names[first] else { return nil }
