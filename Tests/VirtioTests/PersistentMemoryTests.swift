@@ -186,7 +186,7 @@ import Testing
         }
         var template = Array("/tmp/bulkhead-pmem.XXXXXX".utf8CString)
         let file = Descriptor(owning: mkstemp(&template))
-        let path = String(cString: template)
+        let path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
         defer { unlink(path) }
         #expect(refusal("/nonexistent").contains("ENOENT"))
         #expect(refusal(path).contains("it is empty") && refusal(path).contains(path))

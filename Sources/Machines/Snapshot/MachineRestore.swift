@@ -147,10 +147,11 @@
             assembly.keyboard.state = snapshot.legacy.keyboard
             assembly.hotplug.state = snapshot.legacy.hotplug
             // Memory comes first: the other devices' rings may lie in it.
-            let all = Array(zip(assembly.devices.map(\.transport), snapshot.transports).enumerated())
+            let all = Array(zip(assembly.devices, snapshot.transports).enumerated())
             let memoryFirst =
                 all.filter { $0.element.1.device == .memory } + all.filter { $0.element.1.device != .memory }
-            for (index, (transport, state)) in memoryFirst {
+            for (index, (placed, state)) in memoryFirst {
+                let transport = placed.transport
                 do throws(StateError) { try transport.restore(state) } catch {
                     throw MachineError(SnapshotError.device("\(index) (\(transport.device.type.name))", error))
                 }
