@@ -56,6 +56,8 @@ import Testing
                 == "The id from the path does not match the id from the body!")
         #expect(message(.put, "/pmem/c", #"{"id": "c"}"#)?.contains("missing field `path_on_host`") == true)
         #expect(message(.put, "/pmem", "{}") == "The ID cannot be empty.")
+        #expect(message(.delete, "/drives") == "The ID cannot be empty.")
+        #expect(message(.delete, "/drives/a", "{}") == "DELETE request cannot have a body.")
         #expect(message(.patch, "/pmem/d", #"{"id": "d", "read_only": true}"#)?.contains("unknown field") == true)
     }
 
