@@ -122,7 +122,7 @@
                 let two = try files("b")
                 try machine.save(to: two)
                 let mixed = SnapshotFiles(state: one.state, memory: two.memory)
-                #expect(refusal(mixed).contains("it was not saved together with this state"))
+                #expect(refusal(mixed).contains("was not saved together with this state"))
                 #expect(refusal(.init(state: one.state, memory: "/nowhere/memory")).contains("ENOENT"))
                 try #require(truncate(two.memory, 8 << 20) == 0)
                 #expect(refusal(two).contains("has 8388608 bytes instead of 16777216"))

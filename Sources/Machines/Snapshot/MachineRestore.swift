@@ -94,14 +94,14 @@
             var handler: FaultHandler?
             switch source {
             case .file(let path):
-                let file = try openMemory(path, snapshot.memorySize)
+                let saved = try MemoryFile(of: snapshot, at: path)
                 var offset: UInt64 = 0
                 memory = try make(
                     snapshot.regions.map { region in
                         defer { offset += region.size }
                         return GuestRegion.Plan(
                             start: GuestAddress(region.start), size: region.size,
-                            backing: .file(descriptor: file.rawValue, offset: offset, isPrivate: true))
+                            backing: .file(descriptor: saved.file.rawValue, offset: offset, isPrivate: true))
                     })
             case .handler(let path):
                 memory = try make(
@@ -109,30 +109,15 @@
                 do throws(SystemError) { handler = try FaultHandler(of: memory, at: path) } catch {
                     throw MachineError(.memory, error)
                 }
-            }
-            let mark: [UInt8]
-            do throws(GuestMemoryError) { mark = try GenerationID.mark(of: memory) } catch {
-                throw MachineError(.memory, error)
-            }
-            guard mark == snapshot.mark else {
-                throw MachineError(SnapshotError.memory("it was not saved together with this state"))
-            }
-            return (memory, handler)
-        }
-
-        private static func openMemory(_ path: String, _ size: UInt64) throws(MachineError) -> Descriptor {
-            func named<Value: ~Copyable>(_ body: () throws(SystemError) -> Value) throws(MachineError) -> Value {
-                do throws(SystemError) { return try body() } catch {
-                    throw MachineError(.snapshot, error.during("the snapshot's memory"))
+                let mark: [UInt8]
+                do throws(GuestMemoryError) { mark = try GenerationID.mark(of: memory) } catch {
+                    throw MachineError(.memory, error)
+                }
+                guard mark == snapshot.mark else {
+                    throw MachineError(SnapshotError.memory("it was not saved together with this state"))
                 }
             }
-            let file = try named { () throws(SystemError) in try Descriptor.open(path, .readOnly) }
-            let status = try named { () throws(SystemError) in try file.status() }
-            guard status.isRegularFile, status.size == Int64(size) else {
-                throw MachineError(
-                    SnapshotError.memory("\(quoted(path)) has \(status.size) bytes instead of \(size)"))
-            }
-            return file
+            return (memory, handler)
         }
     }
 

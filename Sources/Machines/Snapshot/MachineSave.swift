@@ -30,8 +30,8 @@
         /// Saves a paused machine. It stays paused, and may go on. Its disks and shared directories are not part of it: they
         /// have to be kept as they are now, by whoever saves.
         ///
-        /// The files are new ones that take their places when both are whole; what fails before leaves the old ones. State
-        /// and memory of two saves, as a crash of the host between the two may leave them, are refused by a restore.
+        /// The files are new ones that take their places together when both are whole. Whatever fails leaves the old ones;
+        /// where the process is killed there are the old ones or the new, and a restore finds them.
         ///
         /// - Parameters:
         ///   - kind: how much of its memory.
@@ -74,23 +74,21 @@
         private func write(
             _ kind: SnapshotKind, _ files: SnapshotFiles, _ state: ([UInt8]) throws(SystemError) -> Snapshot
         ) throws(MachineError) {
-            let memoryFile = try building(.memory) { () throws(SystemError) in try ReplacementFile(files.memory) }
-            let stateFile = try building(.snapshot) { () throws(SystemError) in try ReplacementFile(files.state) }
+            let new = try SnapshotReplacement(files)
             let mark: [UInt8]
             do throws(GuestMemoryError) { mark = try GenerationID.mark(memory) } catch {
                 throw MachineError(.memory, error)
             }
             let snapshot = try building(.machine) { () throws(SystemError) in try state(mark) }
             try unsavedPages.withLock { (pages) throws(MachineError) in
-                try building(.memory) { () throws(SystemError) in try write(kind, &pages, memoryFile) }
+                try building(.memory) { () throws(SystemError) in try write(kind, &pages, new.memory) }
                 try building(.snapshot) { () throws(SystemError) in
                     try snapshot.encoded().withUnsafeBufferPointer { (bytes) throws(SystemError) in
-                        try stateFile.write(UnsafeRawBufferPointer(bytes), at: 0)
+                        try new.state.write(UnsafeRawBufferPointer(bytes), at: 0)
                     }
-                    try stateFile.sync()
+                    try new.state.sync()
                 }
-                try building(.memory) { () throws(SystemError) in try memoryFile.commit() }
-                try building(.snapshot) { () throws(SystemError) in try stateFile.commit() }
+                try new.commit()
                 for index in pages.indices { pages[index] = PageBitmap(pages: pages[index].count) }
             }
         }

@@ -1,3 +1,4 @@
+import CMachines
 import Glibc
 import Linux
 
@@ -7,13 +8,26 @@ final class ReplacementFile {
     let path: String
     let file: Descriptor
     private let temporary: String
-    private var isPending = true
+    private var place = Place.aside
+
+    /// Where the new file is, and where the old one.
+    private enum Place {
+        /// Beside the old one.
+        case aside
+        /// At its path, with the old one beside it.
+        case exchanged
+        /// At its path, where there was none.
+        case first
+        /// At its path; nothing leads back.
+        case final
+        /// Beside the old one for good.
+        case left
+    }
 
     /// - Throws: `EISDIR` where something else than a file is at the path.
     init(_ path: String) throws(SystemError) {
         self.path = path
-        // What a save that was killed left is of no use to anybody.
-        temporary = "\(path).saving"
+        temporary = Self.temporary(path)
         var old = stat()
         let mode: mode_t
         if stat(path, &old) == 0 {
@@ -24,12 +38,30 @@ final class ReplacementFile {
         } else {
             mode = 0o600
         }
-        unlink(temporary)
-        file = try Descriptor.open(temporary, [.readWrite, .create, .exclusive, .noFollow], mode: mode)
+        file = try Self.make(temporary, mode)
         fchmod(file.rawValue, mode)
     }
 
-    deinit { if isPending { unlink(temporary) } }
+    deinit {
+        switch place {
+        case .aside, .exchanged: unlink(temporary)
+        case .first, .final, .left: break
+        }
+    }
+
+    private static func make(_ path: String, _ mode: mode_t) throws(SystemError) -> Descriptor {
+        func make() throws(SystemError) -> Descriptor {
+            try Descriptor.open(path, [.readWrite, .create, .exclusive, .noFollow], mode: mode)
+        }
+        do throws(SystemError) { return try make() } catch {
+            // What a save that was killed left is of no use to anybody.
+            guard error.errno == .fileExists, unlink(path) == 0 else { throw error }
+            return try make()
+        }
+    }
+
+    /// Where the new file is until it takes the place of the old one.
+    static func temporary(_ path: String) -> String { "\(path).saving" }
 
     /// Waits until the bytes are on the disk; `fsync(2)`.
     func sync() throws(SystemError) {
@@ -37,11 +69,54 @@ final class ReplacementFile {
         try systemCall("write \(quoted(path)) to its disk") { fsync(number) }
     }
 
-    /// Takes the old one's place; `rename(2)`.
-    func commit() throws(SystemError) {
-        try systemCall("replace \(quoted(path))") { rename(temporary, path) }
-        isPending = false
-        // The name, too, is to be there after a crash of the host. A file system without this has it some other way.
+    /// Takes the old one's place, for good; `rename(2)`.
+    func replace() throws(SystemError) {
+        try Self.move(temporary, path)
+        place = .final
+    }
+
+    /// Changes places with the old one; `renameat2(2)`. ``goBack()`` undoes it, and the old one goes with this value.
+    func exchange() throws(SystemError) {
+        if bh_exchange_files(temporary, path) == 0 {
+            place = .exchanged
+            Self.syncFolder(of: path)
+            return
+        }
+        let error = Errno.current
+        // There is no old one; or the file system can't exchange.
+        guard [.noSuchFileOrDirectory, .invalidArgument, .noSystemCall].contains(error) else {
+            throw SystemError("replace \(quoted(path))", error)
+        }
+        try Self.move(temporary, path)
+        place = error == .noSuchFileOrDirectory ? .first : .final
+    }
+
+    /// - Returns: whether what was at its path is there again, or nothing where nothing was.
+    func goBack() -> Bool {
+        switch place {
+        case .exchanged:
+            guard bh_exchange_files(temporary, path) == 0 else { return false }
+            place = .aside
+        case .first:
+            guard unlink(path) == 0 else { return false }
+            place = .final
+        case .aside: return true
+        case .final, .left: return false
+        }
+        Self.syncFolder(of: path)
+        return true
+    }
+
+    /// Stays beside the old one, for ``SnapshotFiles/settle()``.
+    func stay() { place = .left }
+
+    static func move(_ from: String, _ path: String) throws(SystemError) {
+        try systemCall("replace \(quoted(path))") { rename(from, path) }
+        syncFolder(of: path)
+    }
+
+    /// The name, too, is to be there after a crash of the host. A file system without this has it some other way.
+    private static func syncFolder(of path: String) {
         let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
         if let directory = try? Descriptor.open(folder, [.readOnly, .directory]) { fsync(directory.rawValue) }
     }

@@ -5,6 +5,7 @@
     import TestSupport
     import Testing
 
+    @testable import Machines
     @testable import bulkhead_vm
 
     // In the suite of machines, so that they boot one after the other.
@@ -56,7 +57,7 @@
                         \(path); cd \(root) && mkdir first second third small && cp \(files)/disk.img first/disk &&
                         ip tuntap add name bhsnap mode tap vnet_hdr && ip address add 10.111.0.1/30 dev bhsnap &&
                         ip link set bhsnap up && ip tuntap add name bhsnap2 mode tap vnet_hdr &&
-                        mount -t tmpfs -o size=16m small small
+                        mount -t tmpfs -o size=300m small small
                         """) == 0)
                 defer {
                     system(
@@ -83,24 +84,34 @@
                 let clock = try #require(Int(began)) - time(nil)
 
                 try first.pause()
-                #expect(try first.save("Full", "../state", "../memory") == .done)
+                #expect(try first.save("Full", "../small/state", "../small/memory") == .done)
                 #expect(
                     system("cp \(root)/first/disk \(root)/second/disk && cp \(root)/first/disk \(root)/third/disk") == 0
                 )
                 let savedAt = time(nil)
-                // No room: the old snapshot stays as it was, and the guest goes on.
-                #expect(system("cd \(root) && cp state small/state && cp state before") == 0)
+                // No room for another: the old snapshot stays as it was, and the guest goes on.
+                let size = "mount -o remount,size="
+                #expect(
+                    system(
+                        """
+                        cd \(root) && cp small/state before && cp small/memory onto &&
+                        \(size)$(($(du -sk small | cut -f 1) + 16384))k small
+                        """) == 0)
                 let full = try first.save("Full", "../small/state", "../small/memory").fault ?? ""
                 #expect(full.hasPrefix("Create snapshot error: Cannot write memory file: "), "\(full)")
                 #expect(full.contains("ENOSPC"), "\(full)")
-                #expect(system("cd \(root) && cmp before small/state && ls small >names") == 0)
-                #expect(try readText("\(root)/names") == "state\n")
+                #expect(
+                    system(
+                        """
+                        cd \(root) && cmp small/state before && cmp small/memory onto && ls small >names &&
+                        \(size)300m small
+                        """) == 0)
+                #expect(try readText("\(root)/names") == "memory\nstate\n")
                 try first.resume()
                 #expect(try goesOn(first, "rounds"))
 
                 // What was written since, onto what was saved, is all there is; but for the mark that each save has.
                 try first.pause()
-                #expect(system("cp \(root)/memory \(root)/onto") == 0)
                 #expect(try first.save("Diff", "../state2", "../onto") == .done)
                 #expect(try first.save("Full", "../state2", "../whole") == .done)
                 let mark = 0xdf800
@@ -110,15 +121,24 @@
                         cd \(root) && cmp -n \(mark) onto whole && cmp -i \(mark + 16) onto whole &&
                         rm onto whole state2 before names
                         """) == 0)
+                // Killed in the middle of one more: the others go on from the old one.
+                let saving = "\(root)/small/memory.saving"
+                let request = #"{"snapshot_path": "../small/state", "mem_file_path": "../small/memory"}"#
+                nonisolated(unsafe) let api = first.api
+                let asking = try MachineThread("asking") { _ = try? api("PUT", "/snapshot/create", request) }
+                var written = stat()
+                #expect(eventually(60) { stat(saving, &written) == 0 && written.st_blocks > 0 })
                 try first.kill()
+                asking.join()
+                #expect(access(saving, F_OK) == 0)
                 #expect(system("rm -f \(root)/first/vsock*") == 0)
 
                 // Both run at once: the second with the time that it is, the third with the time that it was, and another tap.
                 let second = try Guest(in: "\(root)/second")
                 let third = try Guest(in: "\(root)/third")
-                #expect(try second.load("../state", "../memory", #", "clock_realtime": true"#) == .done)
+                #expect(try second.load("../small/state", "../small/memory", #", "clock_realtime": true"#) == .done)
                 let tap = #", "network_overrides": [{"iface_id": "eth0", "host_dev_name": "bhsnap2"}]"#
-                #expect(try third.load("../state", "../memory", tap) == .done)
+                #expect(try third.load("../small/state", "../small/memory", tap) == .done)
                 for guest in [second, third] {
                     let answer = try guest.api("GET", "/")
                     #expect(answer.body.contains("Running"), "\(answer) \(guest.api.monitor.complaints)")
@@ -159,7 +179,6 @@
                 let checked = system("\(path) e2fsck -f -n \(root)/second/disk >\(log) 2>&1")
                 #expect(checked == 0, "\((try? readText(log)) ?? "")")
                 try third.kill()
-                #expect(system("cd \(root) && rm -f state memory") == 0)
             }
 
             /// Waits until the guest has written another line to one of its files.
