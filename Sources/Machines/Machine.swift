@@ -44,8 +44,8 @@
         let processorList: Mutex<[Processor]>
         /// What may still come, held while something comes.
         let growth: Mutex<Growth>
-        /// Pages that were written and are in no save yet, for each region; changed by saves alone.
-        let unsavedPages = Mutex<[PageBitmap]>([])
+        /// Changed by saves alone.
+        let saves = Mutex(SaveRecord())
         /// Where the threads wait while the machine is paused.
         let gate: PauseGate
         /// Whether it is paused; held while that changes, and while a paused machine is looked at.

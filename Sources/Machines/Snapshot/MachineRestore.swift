@@ -6,11 +6,12 @@
 
     /// Where a restored machine has its memory from.
     public enum SnapshotMemory: Hashable, Sendable {
-        /// The file that was saved, which has to stay as it is: the guest reads it, together with all others that were
-        /// restored from it, and what it writes is its own.
+        /// The file that was saved, all of which is checked. It has to stay as it is: the guest reads it, together with all
+        /// others that were restored from it, and what it writes is its own.
         case file(String)
         /// A process behind a Unix socket that answers page faults, in Firecracker's protocol: it gets the memory's pieces
-        /// as JSON, and the `userfaultfd(2)` with them.
+        /// as JSON, and the `userfaultfd(2)` with them. Nothing but the save's mark is checked: what the memory has is for
+        /// that process to answer for.
         case handler(String)
     }
 
@@ -79,6 +80,7 @@
             times.end = monotonicNanoseconds()
             self.init(configuration, times, vm: vm, memory: memory, parts, processors, growth)
             self.handler = handler
+            saves.withLock { $0.checksums = snapshot.checksums }
             control.withLock { $0 = true }
         }
 
@@ -95,6 +97,7 @@
             switch source {
             case .file(let path):
                 let saved = try MemoryFile(of: snapshot, at: path)
+                try saved.check(snapshot)
                 var offset: UInt64 = 0
                 memory = try make(
                     snapshot.regions.map { region in

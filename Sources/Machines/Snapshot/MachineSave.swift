@@ -20,7 +20,8 @@
     public enum SnapshotKind: Hashable, Sendable {
         case full
         /// The pages that were written since the last save, or since the machine began. Where the memory's file is there
-        /// and has the right size, a copy of it with those pages takes its place; otherwise the file has holes.
+        /// and has the right size, a copy of it with those pages takes its place; otherwise the file has holes, and a
+        /// restore takes it when the pages of that other save were added to it.
         ///
         /// Without ``MachineConfiguration/tracksDirtyPages`` it is all pages that were written since the machine began.
         case diff
@@ -79,9 +80,11 @@
             do throws(GuestMemoryError) { mark = try GenerationID.mark(memory) } catch {
                 throw MachineError(.memory, error)
             }
-            let snapshot = try building(.machine) { () throws(SystemError) in try state(mark) }
-            try unsavedPages.withLock { (pages) throws(MachineError) in
-                try building(.memory) { () throws(SystemError) in try write(kind, &pages, new.memory) }
+            var snapshot = try building(.machine) { () throws(SystemError) in try state(mark) }
+            try saves.withLock { (saves) throws(MachineError) in
+                snapshot.checksums = try building(.memory) { () throws(SystemError) in
+                    try write(kind, &saves, new.memory)
+                }
                 try building(.snapshot) { () throws(SystemError) in
                     try snapshot.encoded().withUnsafeBufferPointer { (bytes) throws(SystemError) in
                         try new.state.write(UnsafeRawBufferPointer(bytes), at: 0)
@@ -89,23 +92,30 @@
                     try new.state.sync()
                 }
                 try new.commit()
-                for index in pages.indices { pages[index] = PageBitmap(pages: pages[index].count) }
+                saves.checksums = snapshot.checksums
+                guard configuration.tracksDirtyPages else { return }
+                for index in saves.pages.indices { saves.pages[index] = PageBitmap(pages: saves.pages[index].count) }
             }
         }
 
-        /// - Parameter pages: those that are in no save yet; what the logs have is added.
+        /// - Returns: the checksums of the file's pages.
         private func write(
-            _ kind: SnapshotKind, _ pages: inout [PageBitmap], _ file: ReplacementFile
-        ) throws(SystemError) {
-            if configuration.tracksDirtyPages { try WrittenPages.collect(into: &pages, memory, vm) }
-            let image = MemoryImage(memory, to: file)
+            _ kind: SnapshotKind, _ saves: inout SaveRecord, _ file: ReplacementFile
+        ) throws(SystemError) -> PageChecksums {
+            if configuration.tracksDirtyPages {
+                try WrittenPages.collect(into: &saves.pages, memory, vm)
+            } else {
+                WrittenPages.collectOwn(into: &saves.pages, memory)
+            }
+            var image = MemoryImage(memory, to: file, saves.checksums)
             switch kind {
             case .full: try image.writeAll()
             case .diff:
                 try beginDiff(file)
-                try image.write(configuration.tracksDirtyPages ? pages : WrittenPages.own(of: memory))
+                try image.write(saves.pages)
             }
             try file.sync()
+            return image.checksums
         }
 
         private func beginDiff(_ file: ReplacementFile) throws(SystemError) {
@@ -140,6 +150,15 @@
                 legacy: LegacyDeviceState(serial: serial.state, keyboard: keyboard.state, hotplug: hotplug.state),
                 additions: additions, transports: devices)
         }
+    }
+
+    /// What a machine remembers from one save to the next.
+    struct SaveRecord {
+        /// For each region the pages that a diff has to write: those that were written and are in no save yet; without a log
+        /// of them, all that were the machine's own at any save, as a page that was given back since is another, too.
+        var pages: [PageBitmap] = []
+        /// What the last save has, or the one that the machine began with: zeros otherwise.
+        var checksums = PageChecksums()
     }
 
     extension [MachineConfiguration.Addition] {

@@ -9,6 +9,8 @@
     struct MemoryImage {
         private let memory: GuestMemory
         private let file: ReplacementFile
+        /// What the file has.
+        private(set) var checksums: PageChecksums
 
         private static let pageSize = 4096
         /// Looked at for zeros in one piece.
@@ -16,16 +18,19 @@
         /// Written at once, at the most.
         private static let run = 4 << 20
 
-        init(_ memory: GuestMemory, to file: ReplacementFile) {
+        /// - Parameter checksums: what the file has before.
+        init(_ memory: GuestMemory, to file: ReplacementFile, _ checksums: PageChecksums) {
             self.memory = memory
             self.file = file
+            self.checksums = checksums
         }
 
         /// All of it.
-        func writeAll() throws(SystemError) {
+        mutating func writeAll() throws(SystemError) {
+            checksums = PageChecksums()
             try file.setSize(memory.size)
-            try forEachRegion { (region, offset, _) throws(SystemError) in
-                try writeRuns(region, offset, unit: Self.block) { block, _ in
+            try forEachRegion { (image, region, offset, _) throws(SystemError) in
+                try image.writeRuns(region, offset, unit: Self.block) { block, _ in
                     // Each byte is its neighbour, and the first is zero.
                     block.first != 0 || memcmp(block.baseAddress!, block.baseAddress! + 1, block.count - 1) != 0
                 }
@@ -33,36 +38,38 @@
         }
 
         /// These pages of each region; the file has others already, or holes.
-        func write(_ pages: [PageBitmap]) throws(SystemError) {
-            try forEachRegion { (region, offset, index) throws(SystemError) in
-                try writeRuns(region, offset, unit: Self.pageSize) { _, place in
+        mutating func write(_ pages: [PageBitmap]) throws(SystemError) {
+            try forEachRegion { (image, region, offset, index) throws(SystemError) in
+                try image.writeRuns(region, offset, unit: Self.pageSize) { _, place in
                     pages[index][place / Self.pageSize]
                 }
             }
         }
 
-        private func forEachRegion(
-            _ body: (UnsafeRawBufferPointer, UInt64, Int) throws(SystemError) -> Void
+        private mutating func forEachRegion(
+            _ body: (inout MemoryImage, UnsafeRawBufferPointer, UInt64, Int) throws(SystemError) -> Void
         ) throws(SystemError) {
             var offset: UInt64 = 0
             for index in 0..<memory.regionCount {
-                try memory.withRegion(index) { (region: borrowing GuestRegion) throws(SystemError) in
-                    try body(UnsafeRawBufferPointer(start: region.hostAddress, count: Int(region.size)), offset, index)
-                    offset += region.size
+                let bytes = memory.withRegion(index) {
+                    UnsafeRawBufferPointer(start: $0.hostAddress, count: Int($0.size))
                 }
+                try body(&self, bytes, offset, index)
+                offset += UInt64(bytes.count)
             }
         }
 
         /// Writes neighbours together.
-        private func writeRuns(
+        private mutating func writeRuns(
             _ region: UnsafeRawBufferPointer, _ offset: UInt64, unit: Int,
             _ isWanted: (UnsafeRawBufferPointer, Int) -> Bool
         ) throws(SystemError) {
             var begin = 0
             func flush(_ end: Int) throws(SystemError) {
                 guard end > begin else { return }
-                try file.write(
-                    UnsafeRawBufferPointer(rebasing: region[begin..<end]), at: offset + UInt64(begin))
+                let run = UnsafeRawBufferPointer(rebasing: region[begin..<end])
+                try file.write(run, at: offset + UInt64(begin))
+                checksums.update(run, at: offset + UInt64(begin))
             }
             var place = 0
             while place < region.count {
@@ -103,10 +110,9 @@
             }
         }
 
-        /// Those that are this process's own, which none is that was not written since the machine began: all pages where
-        /// the host does not say.
-        static func own(of memory: GuestMemory) -> [PageBitmap] {
-            var pages: [PageBitmap] = []
+        /// Adds those that are this process's own, which none is that was not written since the machine began: all pages
+        /// where the host does not say.
+        static func collectOwn(into pages: inout [PageBitmap], _ memory: GuestMemory) {
             makeRoom(in: &pages, memory)
             let table = try? Descriptor.open("/proc/self/pagemap", .readOnly)
             for index in pages.indices {
@@ -116,7 +122,6 @@
                 default: pages[index].words = pages[index].words.map { _ in .max }
                 }
             }
-            return pages
         }
 
         /// The kernel's `Documentation/admin-guide/mm/pagemap.rst`.
