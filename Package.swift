@@ -54,7 +54,8 @@ let package = Package(
         .target(
             name: "Containers",
             dependencies: ["Linux", "CLinux", "Launch", "Namespaces", "Cgroups", "Seccomp", "Capabilities", "OCI"]),
-        .target(name: "Machines", dependencies: ["Linux", "KVM", "GuestMemory", "Virtio"]),
+        .target(name: "CMachines"),
+        .target(name: "Machines", dependencies: ["Linux", "KVM", "GuestMemory", "Virtio", "CMachines"]),
 
         // Layer 4: examples, over the public API alone.
         .target(name: "CProgram", path: "Sources/Examples/CProgram"),

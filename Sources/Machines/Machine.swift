@@ -52,8 +52,8 @@
         let removed = Mutex<[RemovedDevice]>([])
         /// Places for devices, taken or not.
         let slotCount: Int
-        /// Pages that were written and are in no save yet, for each region; changed by saves alone.
-        let unsavedPages = Mutex<[PageBitmap]>([])
+        /// Changed by saves alone.
+        let saves = Mutex(SaveRecord())
         /// Where the threads wait while the machine is paused.
         let gate: PauseGate
         /// Whether it is paused; held while that changes, and while a paused machine is looked at.

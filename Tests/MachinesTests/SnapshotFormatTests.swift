@@ -68,10 +68,13 @@
         @Test func othersAreNamed() {
             #expect(refusal(Array("#!/bin/sh\nexit 0\n# and so on for a while".utf8)) == .foreign)
             var bytes = Self.file.encoded
-            bytes.store(UInt32(2 << 16 | 1 << 8), at: 8)
-            #expect(refusal(sealed(bytes)) == .otherVersion("2.1.0"))
+            bytes.store(UInt32(3 << 16 | 1 << 8), at: 8)
+            #expect(refusal(sealed(bytes)) == .otherVersion("3.1.0"))
+            // Before there were checksums of the memory.
+            bytes.store(UInt32(1 << 16), at: 8)
+            #expect(refusal(sealed(bytes)) == .otherVersion("1.0.0"))
             #expect(
-                "\(SnapshotError.otherVersion("2.1.0"))".hasSuffix("the format 2.1.0, and this program knows 1.0.0"))
+                "\(SnapshotError.otherVersion("1.0.0"))".hasSuffix("the format 1.0.0, and this program knows 2.0.0"))
             bytes = Self.file.encoded
             bytes.store(UInt32.max, at: 12)
             #expect(refusal(sealed(bytes)).map { "\($0)" }?.contains("malformed") == true)
@@ -87,6 +90,59 @@
             bytes = Self.file.encoded
             bytes.store(UInt64.max, at: 32)
             #expect(refusal(sealed(bytes)).map { "\($0)" }?.contains("behind the end") == true)
+        }
+
+        @Test func eachPageHasItsOwnChecksum() {
+            func sums(_ bytes: [UInt8]) -> [UInt64] { bytes.withUnsafeBytes { PageChecksums.sums(of: $0) } }
+            func sum(_ words: [UInt32]) -> UInt64 {
+                // A word counts as often as there are words from it on.
+                let second = words.enumerated().reduce(0) { $0 + UInt64($1.element) * UInt64(words.count - $1.offset) }
+                return words.reduce(0) { $0 + UInt64($1) } &+ second &* 0x3c6e_f372_fe94_f82a
+            }
+            var pages: [UInt8] = []
+            var expected: [UInt64] = []
+            for count in 0..<4 {
+                #expect(sums(pages) == expected, "\(count) pages")
+                let words = (0..<1024).map { _ in count == 3 ? UInt32.max : UInt32.random(in: 0...(.max)) }
+                for word in words { pages.add(word) }
+                expected.append(sum(words))
+            }
+            #expect(sums(pages) == expected)
+            #expect(sums([UInt8](repeating: 0, count: 4096)) == [PageChecksums.ofZeros])
+            // One bit, and two of the same weight.
+            for bit in stride(from: 0, to: 8 * 4096, by: 31) {
+                var page = Array(pages.prefix(4096))
+                page[bit / 8] ^= 1 << UInt8(bit % 8)
+                #expect(sums(page) != [expected[0]], "\(bit)")
+                page[(bit / 8 + 8) % 4096] ^= 1 << UInt8(bit % 8)
+                #expect(sums(page) != [expected[0]], "\(bit)")
+            }
+        }
+
+        @Test func checksumsAreReadAsTheyWereWritten() throws {
+            var sums = PageChecksums()
+            let (size, page) = (UInt64(6 << 20), [UInt8](repeating: 1, count: 4096))
+            #expect(try PageChecksums(decoding: sums.encoded(), size: size) == sums)
+            for offset in [0, 4 << 20, 6 << 20 - 4096] {
+                page.withUnsafeBytes { sums.update($0, at: UInt64(offset)) }
+            }
+            let ofPage = page.withUnsafeBytes { PageChecksums.sums(of: $0) }
+            #expect(sums[0] == ofPage[0] && sums[1] == PageChecksums.ofZeros && sums[700] == PageChecksums.ofZeros)
+            #expect(sums.firstDifference(from: 0, ofPage + [PageChecksums.ofZeros]) == nil)
+            #expect(sums.firstDifference(from: 1023, ofPage) == 1023)
+            #expect(sums.firstDifference(from: 1535, [PageChecksums.ofZeros]) == 1535)
+            #expect(sums.firstOfData(in: 1..<1100) == 1024)
+            #expect(sums.firstOfData(in: 1..<1024) == nil)
+            let bytes = sums.encoded()
+            #expect(try PageChecksums(decoding: bytes, size: size) == sums)
+            #expect(throws: StateError.self) { try PageChecksums(decoding: bytes, size: 4 << 20) }
+            for count in 0..<bytes.count {
+                #expect(throws: StateError.self) { try PageChecksums(decoding: Array(bytes.prefix(count)), size: size) }
+            }
+            // The second place again.
+            var twice = bytes
+            twice.store(UInt32(0), at: 8 + 4 + 4 + 4096)
+            #expect(throws: StateError.self) { try PageChecksums(decoding: twice, size: size) }
         }
 
         @Test func aConfigurationIsReadAsItWasWritten() throws {

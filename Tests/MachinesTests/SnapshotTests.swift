@@ -2,7 +2,6 @@
     import Glibc
     import GuestMemory
     import Linux
-    import OCI
     import TestSupport
     import Testing
 
@@ -117,12 +116,52 @@
                 }
             }
 
+            @Test func aChangedPageOfMemoryIsRefused() throws {
+                let (_, files) = try saved("page")
+                let snapshot = try Snapshot(readingFrom: files.state)
+                func refusal() -> String {
+                    do {
+                        try MemoryFile(of: snapshot, at: files.memory).check(snapshot)
+                        return "none"
+                    } catch { return "\(error)" }
+                }
+                #expect(refusal() == "none")
+                let file = try Descriptor.open(files.memory, .readWrite)
+                let (number, size) = (file.rawValue, 16 << 20)
+                func flip(_ place: Int) throws {
+                    var byte: UInt8 = 0
+                    try #require(pread(number, &byte, 1, off_t(place)) == 1)
+                    byte ^= 1 << UInt8(place % 8)
+                    try #require(pwrite(number, &byte, 1, off_t(place)) == 1)
+                }
+                // The first and the last bytes, code, the counter, what is a hole, and whatever else there is.
+                let places = [0, size - 1, 0x10_0000, 0x20_0000, 0x20_0fff, 0x7f_ffff]
+                for place in places + Array(stride(from: 4099, to: size, by: 1_999_993)) {
+                    try flip(place)
+                    let refusal = refusal()
+                    let expected = "\"\(files.memory)\" is damaged: the page at \(place & ~4095) is not what was saved"
+                    #expect(refusal.contains(expected), "\(place): \(refusal)")
+                    try flip(place)
+                }
+                // What is around the mark is as good as any other byte, and the mark says whose memory it is.
+                let mark = Int(GenerationID.saveAddress)
+                for (place, isMark) in [(mark - 1, false), (mark, true), (mark + 15, true), (mark + 16, false)] {
+                    try flip(place)
+                    #expect(refusal().contains(isMark ? "not saved together" : "damaged"))
+                    try flip(place)
+                }
+                // Holes that became zeros are no harm.
+                #expect(refusal() == "none")
+                try flip(0x20_0000)
+                #expect(self.refusal(files).contains("the page at 2097152 is not what was saved"))
+            }
+
             @Test func memoryThatIsNotTheStatesIsRefused() throws {
                 let (machine, one) = try saved("a")
                 let two = try files("b")
                 try machine.save(to: two)
                 let mixed = SnapshotFiles(state: one.state, memory: two.memory)
-                #expect(refusal(mixed).contains("it was not saved together with this state"))
+                #expect(refusal(mixed).contains("was not saved together with this state"))
                 #expect(refusal(.init(state: one.state, memory: "/nowhere/memory")).contains("ENOENT"))
                 try #require(truncate(two.memory, 8 << 20) == 0)
                 #expect(refusal(two).contains("has 8388608 bytes instead of 16777216"))
@@ -179,7 +218,14 @@
                     #expect(isSame(onto, files))
                 }
                 #expect(try CountingGuest.count(machine) == CountingGuest.count(try restore(files)))
+                try machine.resume()
+                #expect(try CountingGuest.goesOn(machine))
+                try machine.pause()
+                try machine.save(.diff, to: onto)
+                #expect(try CountingGuest.count(machine) == CountingGuest.count(try restore(onto)))
                 try machine.save(.diff, to: thin)
+                // It is no memory without what was before.
+                #expect(refusal(thin).contains("is damaged"), "\(refusal(thin))")
                 var status = stat()
                 try #require(stat(thin.memory, &status) == 0)
                 #expect(status.st_size == 16 << 20 && status.st_blocks <= 4 * 8, "\(status.st_blocks)")
@@ -195,6 +241,14 @@
                 try machine.save(.diff, to: onto)
                 try machine.save(to: files)
                 #expect(isSame(onto, files))
+                // What was given back since is zeros, in a diff as well.
+                let gone = GuestAddress(0xc0_0000)
+                try machine.memory.store(UInt64.max, at: gone)
+                try machine.save(.diff, to: onto)
+                #expect(refusal(onto) == "none")
+                try machine.memory.discard(gone, count: 4096)
+                try machine.save(.diff, to: onto)
+                #expect(try restore(onto).memory.load(at: gone) as UInt64 == 0)
                 // A machine that was restored has written little, and all of that is in its diff.
                 let clone = try restore(files)
                 try clone.start()
@@ -359,8 +413,6 @@
                 #expect(error.map { "\($0)" }?.contains("a device came while the machine ran") == true)
             }
 
-            /// Another process, or here a thread, that knows Firecracker's message and the kernel's
-            /// `Documentation/admin-guide/mm/userfaultfd.rst`.
             @Test(.needs(.root)) func aHandlerFillsTheMemoryIn() throws {
                 let (saved, files) = try saved("uffd") { $0.hotplugMemory = .init(size: 128 << 20) }
                 let count = try CountingGuest.count(saved)
@@ -372,7 +424,9 @@
                 let path = try scratch.file("socket", [])
                 unlink(path)
                 let listener = try UnixSocket.listen(at: path)
-                let handler = try MachineThread("handler") { FaultServer.serve(listener, files.memory) }
+                let handler = try MachineThread("handler") {
+                    FaultServer.serve(listener, files.memory, size: 144 << 20)
+                }
                 do {
                     let machine = try Machine(
                         restoring: try Snapshot(readingFrom: files.state), memory: .handler(path))
@@ -395,56 +449,6 @@
                 _ = machine.wait()
                 #expect(throws: MachineError.self) { try machine.save(to: files) }
                 #expect(try readFile(files.state).isEmpty)
-            }
-        }
-    }
-
-    /// Answers page faults from a file until the machine is gone.
-    private enum FaultServer {
-        /// `UFFDIO_COPY`.
-        private static let copy: UInt = 0xc028_aa03
-        /// `UFFD_EVENT_PAGEFAULT`.
-        private static let pageFault: UInt8 = 0x12
-
-        static func serve(_ listener: borrowing Descriptor, _ path: String) {
-            do {
-                let socket = try UnixSocket.accept(on: listener)
-                var received: Descriptor?
-                let text = String(decoding: try UnixSocket.receive(from: socket, descriptor: &received), as: UTF8.self)
-                let regions = try #require(try JSON(parsing: text).arrayValue)
-                func numbers(_ name: String) -> [UInt64] {
-                    regions.compactMap { $0[name]?.integerValue(as: UInt64.self) }
-                }
-                #expect(numbers("size") == [16 << 20, 128 << 20] && numbers("offset") == [0, 16 << 20])
-                #expect(numbers("page_size") == [4096, 4096])
-                let bases = numbers("base_host_virt_addr")
-                guard let faults = received.take() else { throw SystemError("receive", .invalidArgument) }
-                let file = try Descriptor.open(path, .readOnly)
-                while true {
-                    var polled = [
-                        pollfd(fd: faults.rawValue, events: Int16(POLLIN), revents: 0),
-                        pollfd(fd: socket.rawValue, events: Int16(POLLIN), revents: 0),
-                    ]
-                    guard poll(&polled, 2, 60_000) > 0, polled[1].revents == 0 else { return }
-                    try answer(faults, file) { page in
-                        if page &- bases[0] < 16 << 20 { page - bases[0] } else { page - bases[1] + 16 << 20 }
-                    }
-                }
-            } catch { Issue.record(error) }
-        }
-
-        private static func answer(
-            _ faults: borrowing Descriptor, _ file: borrowing Descriptor, _ offset: (UInt64) -> UInt64
-        ) throws {
-            guard let message = try? faults.read(upTo: 32), message.first == pageFault else { return }
-            let page = message.load(UInt64.self, at: 16) & ~4095
-            let number = file.rawValue
-            var bytes = [UInt8](repeating: 0, count: 4096)
-            #expect(bytes.withUnsafeMutableBytes { pread(number, $0.baseAddress, 4096, off_t(offset(page))) } == 4096)
-            let target = faults.rawValue
-            bytes.withUnsafeBytes { source in
-                var request: [UInt64] = [page, UInt64(UInt(bitPattern: source.baseAddress)), 4096, 0, 0]
-                _ = request.withUnsafeMutableBytes { ioctl(target, copy, $0.baseAddress!) }
             }
         }
     }

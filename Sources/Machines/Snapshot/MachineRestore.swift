@@ -6,11 +6,12 @@
 
     /// Where a restored machine has its memory from.
     public enum SnapshotMemory: Hashable, Sendable {
-        /// The file that was saved, which has to stay as it is: the guest reads it, together with all others that were
-        /// restored from it, and what it writes is its own.
+        /// The file that was saved, all of which is checked. It has to stay as it is: the guest reads it, together with all
+        /// others that were restored from it, and what it writes is its own.
         case file(String)
         /// A process behind a Unix socket that answers page faults, in Firecracker's protocol: it gets the memory's pieces
-        /// as JSON, and the `userfaultfd(2)` with them.
+        /// as JSON, and the `userfaultfd(2)` with them. Nothing but the save's mark is checked: what the memory has is for
+        /// that process to answer for.
         case handler(String)
     }
 
@@ -81,6 +82,7 @@
                 configuration, times, vm: vm, memory: memory, MemoryRoom(configuration, setup.supported), parts,
                 processors, growth)
             self.handler = handler
+            saves.withLock { $0.checksums = snapshot.checksums }
             control.withLock { $0 = true }
         }
 
@@ -96,13 +98,14 @@
             var handler: FaultHandler?
             switch source {
             case .file(let path):
-                let file = try openMemory(path, snapshot.memorySize)
+                let saved = try MemoryFile(of: snapshot, at: path)
+                try saved.check(snapshot)
                 var offset: UInt64 = 0
                 memory = try make(
                     snapshot.plans.map { plan in
                         defer { offset += plan.size }
                         var plan = plan
-                        plan.backing = .file(descriptor: file.rawValue, offset: offset, isPrivate: true)
+                        plan.backing = .file(descriptor: saved.file.rawValue, offset: offset, isPrivate: true)
                         return plan
                     })
             case .handler(let path):
@@ -110,30 +113,15 @@
                 do throws(SystemError) { handler = try FaultHandler(of: memory, at: path) } catch {
                     throw MachineError(.memory, error)
                 }
-            }
-            let mark: [UInt8]
-            do throws(GuestMemoryError) { mark = try GenerationID.mark(of: memory) } catch {
-                throw MachineError(.memory, error)
-            }
-            guard mark == snapshot.mark else {
-                throw MachineError(SnapshotError.memory("it was not saved together with this state"))
-            }
-            return (memory, handler)
-        }
-
-        private static func openMemory(_ path: String, _ size: UInt64) throws(MachineError) -> Descriptor {
-            func named<Value: ~Copyable>(_ body: () throws(SystemError) -> Value) throws(MachineError) -> Value {
-                do throws(SystemError) { return try body() } catch {
-                    throw MachineError(.snapshot, error.during("the snapshot's memory"))
+                let mark: [UInt8]
+                do throws(GuestMemoryError) { mark = try GenerationID.mark(of: memory) } catch {
+                    throw MachineError(.memory, error)
+                }
+                guard mark == snapshot.mark else {
+                    throw MachineError(SnapshotError.memory("it was not saved together with this state"))
                 }
             }
-            let file = try named { () throws(SystemError) in try Descriptor.open(path, .readOnly) }
-            let status = try named { () throws(SystemError) in try file.status() }
-            guard status.isRegularFile, status.size == Int64(size) else {
-                throw MachineError(
-                    SnapshotError.memory("\(quoted(path)) has \(status.size) bytes instead of \(size)"))
-            }
-            return file
+            return (memory, handler)
         }
     }
 

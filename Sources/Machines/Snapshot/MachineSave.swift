@@ -20,7 +20,8 @@
     public enum SnapshotKind: Hashable, Sendable {
         case full
         /// The pages that were written since the last save, or since the machine began. Where the memory's file is there
-        /// and has the right size, a copy of it with those pages takes its place; otherwise the file has holes.
+        /// and has the right size, a copy of it with those pages takes its place; otherwise the file has holes, and a
+        /// restore takes it when the pages of that other save were added to it.
         ///
         /// Without ``MachineConfiguration/tracksDirtyPages`` it is all pages that were written since the machine began.
         case diff
@@ -30,8 +31,8 @@
         /// Saves a paused machine. It stays paused, and may go on. Its disks and shared directories are not part of it: they
         /// have to be kept as they are now, by whoever saves.
         ///
-        /// The files are new ones that take their places when both are whole; what fails before leaves the old ones. State
-        /// and memory of two saves, as a crash of the host between the two may leave them, are refused by a restore.
+        /// The files are new ones that take their places together when both are whole. Whatever fails leaves the old ones;
+        /// where the process is killed there are the old ones or the new, and a restore finds them.
         ///
         /// - Parameters:
         ///   - kind: how much of its memory.
@@ -76,40 +77,47 @@
         private func write(
             _ kind: SnapshotKind, _ files: SnapshotFiles, _ state: ([UInt8]) throws(SystemError) -> Snapshot
         ) throws(MachineError) {
-            let memoryFile = try building(.memory) { () throws(SystemError) in try ReplacementFile(files.memory) }
-            let stateFile = try building(.snapshot) { () throws(SystemError) in try ReplacementFile(files.state) }
+            let new = try SnapshotReplacement(files)
             let mark: [UInt8]
             do throws(GuestMemoryError) { mark = try GenerationID.mark(memory) } catch {
                 throw MachineError(.memory, error)
             }
-            let snapshot = try building(.machine) { () throws(SystemError) in try state(mark) }
-            try unsavedPages.withLock { (pages) throws(MachineError) in
-                try building(.memory) { () throws(SystemError) in try write(kind, &pages, memoryFile) }
+            var snapshot = try building(.machine) { () throws(SystemError) in try state(mark) }
+            try saves.withLock { (saves) throws(MachineError) in
+                snapshot.checksums = try building(.memory) { () throws(SystemError) in
+                    try write(kind, &saves, new.memory)
+                }
                 try building(.snapshot) { () throws(SystemError) in
                     try snapshot.encoded().withUnsafeBufferPointer { (bytes) throws(SystemError) in
-                        try stateFile.write(UnsafeRawBufferPointer(bytes), at: 0)
+                        try new.state.write(UnsafeRawBufferPointer(bytes), at: 0)
                     }
-                    try stateFile.sync()
+                    try new.state.sync()
                 }
-                try building(.memory) { () throws(SystemError) in try memoryFile.commit() }
-                try building(.snapshot) { () throws(SystemError) in try stateFile.commit() }
-                for index in pages.indices { pages[index] = PageBitmap(pages: pages[index].count) }
+                try new.commit()
+                saves.checksums = snapshot.checksums
+                guard configuration.tracksDirtyPages else { return }
+                for index in saves.pages.indices { saves.pages[index] = PageBitmap(pages: saves.pages[index].count) }
             }
         }
 
-        /// - Parameter pages: those that are in no save yet; what the logs have is added.
+        /// - Returns: the checksums of the file's pages.
         private func write(
-            _ kind: SnapshotKind, _ pages: inout [PageBitmap], _ file: ReplacementFile
-        ) throws(SystemError) {
-            if configuration.tracksDirtyPages { try WrittenPages.collect(into: &pages, memory, pluggable, vm) }
-            let image = MemoryImage(memory, to: file)
+            _ kind: SnapshotKind, _ saves: inout SaveRecord, _ file: ReplacementFile
+        ) throws(SystemError) -> PageChecksums {
+            if configuration.tracksDirtyPages {
+                try WrittenPages.collect(into: &saves.pages, memory, pluggable, vm)
+            } else {
+                WrittenPages.collectOwn(into: &saves.pages, memory)
+            }
+            var image = MemoryImage(memory, to: file, saves.checksums)
             switch kind {
             case .full: try image.writeAll()
             case .diff:
                 try beginDiff(file)
-                try image.write(configuration.tracksDirtyPages ? pages : WrittenPages.own(of: memory))
+                try image.write(saves.pages)
             }
             try file.sync()
+            return image.checksums
         }
 
         private func beginDiff(_ file: ReplacementFile) throws(SystemError) {
@@ -146,6 +154,15 @@
                 additions: additions,
                 layout: DeviceLayout(count: slotCount, places: devices.map(\.slot.number)), transports: transports)
         }
+    }
+
+    /// What a machine remembers from one save to the next.
+    struct SaveRecord {
+        /// For each region the pages that a diff has to write: those that were written and are in no save yet; without a log
+        /// of them, all that were the machine's own at any save, as a page that was given back since is another, too.
+        var pages: [PageBitmap] = []
+        /// What the last save has, or the one that the machine began with: zeros otherwise.
+        var checksums = PageChecksums()
     }
 
     extension [MachineConfiguration.Addition] {

@@ -9,6 +9,8 @@
     struct MemoryImage {
         private let memory: GuestMemory
         private let file: ReplacementFile
+        /// What the file has.
+        private(set) var checksums: PageChecksums
 
         private static let pageSize = 4096
         /// Looked at for zeros in one piece.
@@ -16,50 +18,64 @@
         /// Written at once, at the most.
         private static let run = 4 << 20
 
-        init(_ memory: GuestMemory, to file: ReplacementFile) {
+        /// - Parameter checksums: what the file has before.
+        init(_ memory: GuestMemory, to file: ReplacementFile, _ checksums: PageChecksums) {
             self.memory = memory
             self.file = file
+            self.checksums = checksums
         }
 
         /// All of it.
-        func writeAll() throws(SystemError) {
+        mutating func writeAll() throws(SystemError) {
+            checksums = PageChecksums()
             try file.setSize(memory.size)
-            try forEachRegion { (region, offset, index) throws(SystemError) in
-                try writeRuns(region, memory.usableRanges(region: index), offset, unit: Self.block) { block, _ in
+            try forEachRegion { (image, region, offset, index) throws(SystemError) in
+                let ranges = image.memory.usableRanges(region: index)
+                try image.writeRuns(region, ranges, offset, unit: Self.block) { block, _ in
                     // Each byte is its neighbour, and the first is zero.
                     block.first != 0 || memcmp(block.baseAddress!, block.baseAddress! + 1, block.count - 1) != 0
                 }
             }
         }
 
-        /// These pages of each region; the file has others already, or holes. Where the guest has no memory is a hole.
-        func write(_ pages: [PageBitmap]) throws(SystemError) {
-            try forEachRegion { (region, offset, index) throws(SystemError) in
-                let ranges = memory.usableRanges(region: index)
-                try writeRuns(region, ranges, offset, unit: Self.pageSize) { _, place in
+        /// These pages of each region; the file has others already, or holes. Where the guest has no memory are zeros.
+        mutating func write(_ pages: [PageBitmap]) throws(SystemError) {
+            try forEachRegion { (image, region, offset, index) throws(SystemError) in
+                let ranges = image.memory.usableRanges(region: index)
+                try image.writeRuns(region, ranges, offset, unit: Self.pageSize) { _, place in
                     pages[index][place / Self.pageSize]
                 }
                 var end: UInt64 = 0
                 for range in ranges + [UInt64(region.count)..<UInt64(region.count)] {
-                    file.clear(offset + end..<offset + range.lowerBound)
+                    try image.clear(offset + end..<offset + range.lowerBound)
                     end = range.upperBound
                 }
             }
         }
 
-        private func forEachRegion(
-            _ body: (UnsafeRawBufferPointer, UInt64, Int) throws(SystemError) -> Void
+        /// Makes a hole, where the file has anything but zeros.
+        private mutating func clear(_ range: Range<UInt64>) throws(SystemError) {
+            let size = UInt64(Self.pageSize)
+            let pages = Int(range.lowerBound / size)..<Int(range.upperBound / size)
+            guard checksums.firstOfData(in: pages) != nil else { return }
+            try file.clear(range)
+            checksums.clear(pages)
+        }
+
+        private mutating func forEachRegion(
+            _ body: (inout MemoryImage, UnsafeRawBufferPointer, UInt64, Int) throws(SystemError) -> Void
         ) throws(SystemError) {
             var offset: UInt64 = 0
             for index in 0..<memory.regionCount {
-                try memory.withRegion(index) { (region: borrowing GuestRegion) throws(SystemError) in
-                    try body(UnsafeRawBufferPointer(start: region.hostAddress, count: Int(region.size)), offset, index)
-                    offset += region.size
+                let bytes = memory.withRegion(index) {
+                    UnsafeRawBufferPointer(start: $0.hostAddress, count: Int($0.size))
                 }
+                try body(&self, bytes, offset, index)
+                offset += UInt64(bytes.count)
             }
         }
 
-        private func writeRuns(
+        private mutating func writeRuns(
             _ region: UnsafeRawBufferPointer, _ ranges: [Range<UInt64>], _ offset: UInt64, unit: Int,
             _ isWanted: (UnsafeRawBufferPointer, Int) -> Bool
         ) throws(SystemError) {
@@ -70,15 +86,16 @@
         }
 
         /// Writes neighbours together.
-        private func writeRuns(
+        private mutating func writeRuns(
             _ region: UnsafeRawBufferPointer, _ range: Range<Int>, _ offset: UInt64, unit: Int,
             _ isWanted: (UnsafeRawBufferPointer, Int) -> Bool
         ) throws(SystemError) {
             var begin = range.lowerBound
             func flush(_ end: Int) throws(SystemError) {
                 guard end > begin else { return }
-                try file.write(
-                    UnsafeRawBufferPointer(rebasing: region[begin..<end]), at: offset + UInt64(begin))
+                let run = UnsafeRawBufferPointer(rebasing: region[begin..<end])
+                try file.write(run, at: offset + UInt64(begin))
+                checksums.update(run, at: offset + UInt64(begin))
             }
             var place = begin
             while place < range.upperBound {
@@ -126,10 +143,9 @@
             }
         }
 
-        /// Those that are this process's own, which none is that was not written since the machine began: all pages where
-        /// the host does not say.
-        static func own(of memory: GuestMemory) -> [PageBitmap] {
-            var pages: [PageBitmap] = []
+        /// Adds those that are this process's own, which none is that was not written since the machine began: all pages
+        /// where the host does not say.
+        static func collectOwn(into pages: inout [PageBitmap], _ memory: GuestMemory) {
             makeRoom(in: &pages, memory)
             let table = try? Descriptor.open("/proc/self/pagemap", .readOnly)
             for index in pages.indices {
@@ -142,7 +158,6 @@
                     }
                 }
             }
-            return pages
         }
 
         /// The kernel's `Documentation/admin-guide/mm/pagemap.rst`.

@@ -1,4 +1,5 @@
 import CLinux
+import CMachines
 import Glibc
 import Linux
 
@@ -8,13 +9,26 @@ final class ReplacementFile {
     let path: String
     let file: Descriptor
     private let temporary: String
-    private var isPending = true
+    private var place = Place.aside
+
+    /// Where the new file is, and where the old one.
+    private enum Place {
+        /// Beside the old one.
+        case aside
+        /// At its path, with the old one beside it.
+        case exchanged
+        /// At its path, where there was none.
+        case first
+        /// At its path; nothing leads back.
+        case final
+        /// Beside the old one for good.
+        case left
+    }
 
     /// - Throws: `EISDIR` where something else than a file is at the path.
     init(_ path: String) throws(SystemError) {
         self.path = path
-        // What a save that was killed left is of no use to anybody.
-        temporary = "\(path).saving"
+        temporary = Self.temporary(path)
         var old = stat()
         let mode: mode_t
         if stat(path, &old) == 0 {
@@ -25,12 +39,30 @@ final class ReplacementFile {
         } else {
             mode = 0o600
         }
-        unlink(temporary)
-        file = try Descriptor.open(temporary, [.readWrite, .create, .exclusive, .noFollow], mode: mode)
+        file = try Self.make(temporary, mode)
         fchmod(file.rawValue, mode)
     }
 
-    deinit { if isPending { unlink(temporary) } }
+    deinit {
+        switch place {
+        case .aside, .exchanged: unlink(temporary)
+        case .first, .final, .left: break
+        }
+    }
+
+    private static func make(_ path: String, _ mode: mode_t) throws(SystemError) -> Descriptor {
+        func make() throws(SystemError) -> Descriptor {
+            try Descriptor.open(path, [.readWrite, .create, .exclusive, .noFollow], mode: mode)
+        }
+        do throws(SystemError) { return try make() } catch {
+            // What a save that was killed left is of no use to anybody.
+            guard error.errno == .fileExists, unlink(path) == 0 else { throw error }
+            return try make()
+        }
+    }
+
+    /// Where the new file is until it takes the place of the old one.
+    static func temporary(_ path: String) -> String { "\(path).saving" }
 
     /// Waits until the bytes are on the disk; `fsync(2)`.
     func sync() throws(SystemError) {
@@ -38,11 +70,54 @@ final class ReplacementFile {
         try systemCall("write \(quoted(path)) to its disk") { fsync(number) }
     }
 
-    /// Takes the old one's place; `rename(2)`.
-    func commit() throws(SystemError) {
-        try systemCall("replace \(quoted(path))") { rename(temporary, path) }
-        isPending = false
-        // The name, too, is to be there after a crash of the host. A file system without this has it some other way.
+    /// Takes the old one's place, for good; `rename(2)`.
+    func replace() throws(SystemError) {
+        try Self.move(temporary, path)
+        place = .final
+    }
+
+    /// Changes places with the old one; `renameat2(2)`. ``goBack()`` undoes it, and the old one goes with this value.
+    func exchange() throws(SystemError) {
+        if bh_exchange_files(temporary, path) == 0 {
+            place = .exchanged
+            Self.syncFolder(of: path)
+            return
+        }
+        let error = Errno.current
+        // There is no old one; or the file system can't exchange.
+        guard [.noSuchFileOrDirectory, .invalidArgument, .noSystemCall].contains(error) else {
+            throw SystemError("replace \(quoted(path))", error)
+        }
+        try Self.move(temporary, path)
+        place = error == .noSuchFileOrDirectory ? .first : .final
+    }
+
+    /// - Returns: whether what was at its path is there again, or nothing where nothing was.
+    func goBack() -> Bool {
+        switch place {
+        case .exchanged:
+            guard bh_exchange_files(temporary, path) == 0 else { return false }
+            place = .aside
+        case .first:
+            guard unlink(path) == 0 else { return false }
+            place = .final
+        case .aside: return true
+        case .final, .left: return false
+        }
+        Self.syncFolder(of: path)
+        return true
+    }
+
+    /// Stays beside the old one, for ``SnapshotFiles/settle()``.
+    func stay() { place = .left }
+
+    static func move(_ from: String, _ path: String) throws(SystemError) {
+        try systemCall("replace \(quoted(path))") { rename(from, path) }
+        syncFolder(of: path)
+    }
+
+    /// The name, too, is to be there after a crash of the host. A file system without this has it some other way.
+    private static func syncFolder(of path: String) {
         let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
         if let directory = try? Descriptor.open(folder, [.readOnly, .directory]) { fsync(directory.rawValue) }
     }
@@ -63,12 +138,22 @@ final class ReplacementFile {
         try systemCall("make \(quoted(path)) \(size) bytes long") { ftruncate(number, off_t(size)) }
     }
 
-    /// Makes a hole, where the file system has holes: what is there is of no use to anybody; `fallocate(2)`.
-    func clear(_ range: Range<UInt64>) {
+    /// Makes zeros of what is there: a hole, where the file system has holes; `fallocate(2)`.
+    func clear(_ range: Range<UInt64>) throws(SystemError) {
         guard !range.isEmpty else { return }
-        _ = fallocate(
+        let punched = fallocate(
             file.rawValue, CInt(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE), off_t(range.lowerBound), off_t(range.count)
         )
+        if punched == 0 { return }
+        let zeros = [UInt8](repeating: 0, count: Int(min(range.count, 1 << 20)))
+        var place = range.lowerBound
+        while place < range.upperBound {
+            let count = min(UInt64(zeros.count), range.upperBound - place)
+            try zeros.withUnsafeBufferPointer { (bytes) throws(SystemError) in
+                try write(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes[..<Int(count)])), at: place)
+            }
+            place += count
+        }
     }
 
     /// Begins with what the old file has; as a copy that shares its blocks where the file system can do that.

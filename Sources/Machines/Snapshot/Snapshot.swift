@@ -26,6 +26,8 @@
         let mark: [UInt8]
         /// Pieces of memory in the order in which the memory's file has them.
         let regions: [HotplugController.Piece]
+        /// What the memory's file has.
+        var checksums = PageChecksums()
         let chips: ChipState
         let processors: [ProcessorState]
         let legacy: LegacyDeviceState
@@ -110,6 +112,7 @@
                 encoder.write(region.size)
             }
             file.sections[.memory] = memory.bytes
+            file.sections[.checksums] = checksums.encoded()
             file.sections[.chips] = chips.encoded()
             var list = StateEncoder(version: Self.parts.processors)
             list.write(processors) { $1.encode(&$0) }
@@ -174,6 +177,10 @@
                 }
                 try decoder.finish()
                 return (mark, regions)
+            }
+            let size = regions.reduce(0) { $0 &+ $1.size }
+            checksums = try read(.checksums) { (bytes) throws(StateError) in
+                try PageChecksums(decoding: bytes, size: size)
             }
             chips = try read(.chips) { (bytes) throws(StateError) in try ChipState(decoding: bytes) }
             processors = try read(.processors) { (bytes) throws(StateError) in

@@ -19,6 +19,7 @@ struct StateFile: Hashable {
     enum Section: String, CaseIterable {
         case configuration = "CONF"
         case memory = "MEMO"
+        case checksums = "CSUM"
         case chips = "CHIP"
         case processors = "VCPU"
         case legacyDevices = "PORT"
@@ -30,9 +31,10 @@ struct StateFile: Hashable {
     }
 
     /// `MAJOR.MINOR.PATCH`, a byte for each of the last two.
-    static let version: UInt32 = 1 << 16
-    /// The largest file that is read: shared directories with many open files take the most of it.
-    static let limit = 64 << 20
+    static let version: UInt32 = 2 << 16
+    /// The largest file that is read: shared directories with many open files take the most of it, and the checksums of
+    /// memory, 8 bytes for 4 KiB.
+    static let limit = 1 << 30
 
     private static let magic = Array("BHVMSNAP".utf8)
     static let headSize = 24

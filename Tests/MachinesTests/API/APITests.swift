@@ -135,8 +135,8 @@
                 #expect(try loaded("PUT", "/snapshot/load", files(state, memory)).fault == Fault.postBoot.message)
 
                 let told = try Monitor(["--describe-snapshot", state]).finish()
-                #expect(told.status == 0 && told.out == "v1.0.0\n", "\(told)")
-                #expect(try Monitor(["--snapshot-version"]).finish().out == "v1.0.0\n")
+                #expect(told.status == 0 && told.out == "v2.0.0\n", "\(told)")
+                #expect(try Monitor(["--snapshot-version"]).finish().out == "v2.0.0\n")
                 let wrong = try Monitor(["--describe-snapshot", memory]).finish()
                 #expect(wrong.status == 1 && wrong.err.contains("no snapshot of a machine"), "\(wrong)")
             }

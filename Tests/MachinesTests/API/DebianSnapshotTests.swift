@@ -5,6 +5,7 @@
     import TestSupport
     import Testing
 
+    @testable import Machines
     @testable import bulkhead_vm
 
     // In the suite of machines, so that they boot one after the other.
@@ -23,6 +24,19 @@
                     api = try APIClient(terminal: shell.terminal.program.rawValue, in: folder)
                 }
 
+                /// In a jail whose root is there already.
+                init(jailed id: String, base: String, user: uid_t) throws {
+                    shell = try GuestShell()
+                    let words = [
+                        "--id", id, "--exec-file", try builtProgram("bulkhead-vm"), "--uid", "\(user)", "--gid",
+                        "\(user)",
+                        "--chroot-base-dir", base, "--", "--api-sock", "/api",
+                    ]
+                    let monitor = try Monitor(
+                        words, terminal: shell.terminal.program.rawValue, program: "bulkhead-jailer")
+                    api = APIClient(monitor, at: "\(base)/bulkhead-vm/\(id)/root/api")
+                }
+
                 func pause() throws { #expect(try api("PATCH", "/vm", #"{"state": "Paused"}"#) == .done) }
                 func resume() throws { #expect(try api("PATCH", "/vm", #"{"state": "Resumed"}"#) == .done) }
 
@@ -32,8 +46,10 @@
                         #"{"snapshot_type": "\#(kind)", "snapshot_path": "\#(state)", "mem_file_path": "\#(memory)"}"#)
                 }
 
-                func load(_ state: String, _ memory: String, _ more: String) throws -> APIClient.Answer {
-                    let backend = #"{"backend_type": "File", "backend_path": "\#(memory)"}"#
+                func load(
+                    _ state: String, _ memory: String, _ more: String, kind: String = "File"
+                ) throws -> APIClient.Answer {
+                    let backend = #"{"backend_type": "\#(kind)", "backend_path": "\#(memory)"}"#
                     return try api(
                         "PUT", "/snapshot/load",
                         #"{"snapshot_path": "\#(state)", "mem_backend": \#(backend), "resume_vm": true\#(more)}"#)
@@ -49,20 +65,22 @@
                 let (kernel, files) = (try #require(debianKernel), try #require(demoFiles))
                 let root = scratch.path
                 let path = "PATH=$PATH:/usr/sbin:/sbin"
+                let (jail, user) = ("jails/bulkhead-vm/third/root", uid_t(12345))
                 // Each process has files of the same names in a folder of its own.
                 try #require(
                     system(
                         """
-                        \(path); cd \(root) && mkdir first second third small && cp \(files)/disk.img first/disk &&
+                        \(path); cd \(root) && mkdir -p first second small \(jail) && cp \(files)/disk.img first/disk &&
                         ip tuntap add name bhsnap mode tap vnet_hdr && ip address add 10.111.0.1/30 dev bhsnap &&
-                        ip link set bhsnap up && ip tuntap add name bhsnap2 mode tap vnet_hdr &&
-                        mount -t tmpfs -o size=16m small small
+                        ip link set bhsnap up && ip tuntap add name bhsnap2 mode tap vnet_hdr user \(user) &&
+                        mount -t tmpfs -o size=300m small small &&
+                        echo 1 >/proc/sys/vm/unprivileged_userfaultfd
                         """) == 0)
                 defer {
                     system(
                         """
                         \(path); ip link delete bhsnap; ip link delete bhsnap2; cd \(root)
-                        umount small; rm -rf first second third small
+                        umount small; rm -rf first second small jails; echo 0 >/proc/sys/vm/unprivileged_userfaultfd
                         """)
                 }
                 let first = try Guest(in: "\(root)/first")
@@ -89,26 +107,48 @@
                 let connection = try UnixSocket.accept(on: listener)
                 #expect(try connection.next() == Array("hello".utf8))
                 let clock = try #require(Int(began)) - time(nil)
+                // Bytes that the guest sends back, as long as its monitor is there.
+                nonisolated(unsafe) var echoes = 0
+                let calls = try MachineThread("calls") {
+                    guard let call = try? UnixSocket.connect(to: "\(root)/first/vsock"),
+                        (try? call.write("CONNECT 1234\n")) != nil
+                    else { return }
+                    while let echo = try? call.next(), !echo.isEmpty, (try? call.write("again\n")) != nil {
+                        echoes += 1
+                        usleep(50_000)
+                    }
+                }
 
                 try first.pause()
-                #expect(try first.save("Full", "../state", "../memory") == .done)
+                #expect(try first.save("Full", "../small/state", "../small/memory") == .done)
                 #expect(
-                    system("cp \(root)/first/disk \(root)/second/disk && cp \(root)/first/disk \(root)/third/disk") == 0
+                    system(
+                        "cd \(root) && cp first/disk second && cp first/disk \(jail) && cp small/state \(jail)") == 0
                 )
                 let savedAt = time(nil)
-                // No room: the old snapshot stays as it was, and the guest goes on.
-                #expect(system("cd \(root) && cp state small/state && cp state before") == 0)
+                // No room for another: the old snapshot stays as it was, and the guest goes on.
+                let size = "mount -o remount,size="
+                #expect(
+                    system(
+                        """
+                        cd \(root) && cp small/state before && cp small/memory onto &&
+                        \(size)$(($(du -sk small | cut -f 1) + 16384))k small
+                        """) == 0)
                 let full = try first.save("Full", "../small/state", "../small/memory").fault ?? ""
                 #expect(full.hasPrefix("Create snapshot error: Cannot write memory file: "), "\(full)")
                 #expect(full.contains("ENOSPC"), "\(full)")
-                #expect(system("cd \(root) && cmp before small/state && ls small >names") == 0)
-                #expect(try readText("\(root)/names") == "state\n")
+                #expect(
+                    system(
+                        """
+                        cd \(root) && cmp small/state before && cmp small/memory onto && ls small >names &&
+                        \(size)300m small
+                        """) == 0)
+                #expect(try readText("\(root)/names") == "memory\nstate\n")
                 try first.resume()
                 #expect(try goesOn(first, "rounds"))
 
                 // What was written since, onto what was saved, is all there is; but for the mark that each save has.
                 try first.pause()
-                #expect(system("cp \(root)/memory \(root)/onto") == 0)
                 #expect(try first.save("Diff", "../state2", "../onto") == .done)
                 #expect(try first.save("Full", "../state2", "../whole") == .done)
                 let mark = 0xdf800
@@ -118,20 +158,42 @@
                         cd \(root) && cmp -n \(mark) onto whole && cmp -i \(mark + 16) onto whole &&
                         rm onto whole state2 before names
                         """) == 0)
+                // Killed in the middle of one more: the others go on from the old one.
+                let saving = "\(root)/small/memory.saving"
+                let request = #"{"snapshot_path": "../small/state", "mem_file_path": "../small/memory"}"#
+                nonisolated(unsafe) let api = first.api
+                let asking = try MachineThread("asking") { _ = try? api("PUT", "/snapshot/create", request) }
+                var written = stat()
+                #expect(eventually(60) { stat(saving, &written) == 0 && written.st_blocks > 0 })
                 try first.kill()
+                asking.join()
+                calls.join()
+                #expect(echoes > 10, "\(echoes)")
+                #expect(access(saving, F_OK) == 0)
                 #expect(system("rm -f \(root)/first/vsock*") == 0)
 
-                // Both run at once: the second with the time that it is, the third with the time that it was, and another tap.
+                // Both run at once: the second with the time that it is; the third with the time that it was, another tap, and
+                // its memory from a handler, in a jail where there is nothing of it.
                 let second = try Guest(in: "\(root)/second")
-                let third = try Guest(in: "\(root)/third")
-                #expect(try second.load("../state", "../memory", #", "clock_realtime": true"#) == .done)
+                let faults = try UnixSocket.listen(at: "\(root)/\(jail)/faults")
+                #expect(system("chown -R \(user):\(user) \(root)/\(jail)") == 0)
+                let handler = try MachineThread("handler") {
+                    FaultServer.serve(faults, "\(root)/small/memory", size: 96 << 20)
+                }
+                let third = try Guest(jailed: "third", base: "\(root)/jails", user: user)
+                #expect(try second.load("../small/state", "../small/memory", #", "clock_realtime": true"#) == .done)
                 let tap = #", "network_overrides": [{"iface_id": "eth0", "host_dev_name": "bhsnap2"}]"#
-                #expect(try third.load("../state", "../memory", tap) == .done)
+                #expect(try third.load("/state", "/faults", tap, kind: "Uffd") == .done)
                 for guest in [second, third] {
                     let answer = try guest.api("GET", "/")
                     #expect(answer.body.contains("Running"), "\(answer) \(guest.api.monitor.complaints)")
                 }
                 let elapsed = time(nil) - savedAt
+                let jailed = try readText("/proc/\(third.api.monitor.pid)/task/\(third.api.monitor.pid)/children")
+                let process = try #require(jailed.split(separator: " ").first)
+                for thread in try #require(names(in: "/proc/\(process)/task")) {
+                    #expect(try readText("/proc/\(process)/task/\(thread)/status").contains("\nSeccomp:\t2\n"))
+                }
                 // Files and packets go on, the connection is gone, and each has a generation id and random numbers of its own.
                 var (told, drift): ([[String]], [Int]) = ([], [])
                 for guest in [second, third] {
@@ -172,8 +234,9 @@
                 let log = try scratch.file("fsck.log", [])
                 let checked = system("\(path) e2fsck -f -n \(root)/second/disk >\(log) 2>&1")
                 #expect(checked == 0, "\((try? readText(log)) ?? "")")
-                try third.kill()
-                #expect(system("cd \(root) && rm -f state memory") == 0)
+                third.api.monitor.signal(SIGTERM)
+                #expect(try third.api.monitor.finish().status == 128 + SIGTERM)
+                handler.join()
             }
 
             /// Waits until the guest has written another line to one of its files.

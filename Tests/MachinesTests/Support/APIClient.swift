@@ -46,6 +46,13 @@ final class APIClient {
         #expect(eventually(20) { access(path, F_OK) == 0 }, sourceLocation: sourceLocation)
     }
 
+    /// Waits for the socket of a program that was started otherwise.
+    init(_ monitor: Monitor, at socket: String, sourceLocation: SourceLocation = #_sourceLocation) {
+        scratch = Scratch()
+        (self.monitor, self.socket) = (monitor, socket)
+        #expect(eventually(20) { access(socket, F_OK) == 0 }, sourceLocation: sourceLocation)
+    }
+
     deinit { unlink(socket) }
 
     /// Asks for so many MiB of hot-plug memory, and waits until the guest has them.
