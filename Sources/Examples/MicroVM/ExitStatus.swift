@@ -89,7 +89,7 @@ extension MachineError.Part {
         case .sharedDirectory: "--share"
         case .console: "--console"
         case .debugger: "--gdb"
-        case .machine, .snapshot: nil
+        case .machine, .snapshot, .hotplugMemory: nil
         }
     }
 }

@@ -8,8 +8,9 @@
     /// The blocks of a machine's hot-plug memory. KVM shows a slot of it to the guest while one of its blocks is plugged;
     /// devices reach the blocks that are plugged and no others.
     final class PluggableMemory: MemoryBlocks {
-        /// The slots of KVM's are numbered from here on, behind those of the regions that are there as a whole.
-        static let firstSlot: UInt32 = 32
+        /// The slots of KVM's are numbered from here on, far behind those of regions that are there as a whole: kernels have
+        /// thousands since 5.13.
+        static let firstSlot: UInt32 = 512
 
         private let choice: MachineConfiguration.HotplugMemory
         private let memory: GuestMemory

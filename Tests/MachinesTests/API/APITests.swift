@@ -293,6 +293,47 @@
                 #expect(try api("GET", "/balloon/statistics").fault == "Internal VMM error: \(missing)")
                 #expect(
                     try api("PATCH", "/balloon", #"{"amount_mib": 1}"#).fault == "Balloon update error: \(missing)")
+                #expect(try api("GET", "/hotplug/memory").fault == "Internal VMM error: \(missing)")
+                #expect(
+                    try api("PATCH", "/hotplug/memory", #"{"requested_size_mib": 0}"#).fault
+                        == "Memory hotplug update error: \(missing)")
+            }
+
+            @Test(.needs(.kvm)) func hotPlugMemoryIsAskedForAndTellsOfItself() throws {
+                let metrics = try scratch.file("metrics", [])
+                let api = try APIClient("--accept-emulation", "--metrics-path", metrics)
+                let (size, path) = (#"{"total_size_mib": 256, "block_size_mib": 4}"#, "/hotplug/memory")
+                #expect(try api("PUT", path, size) == .done)
+                try boot(api)
+                func status() throws -> [String] {
+                    let json = try api("GET", path).json()
+                    let names = ["total", "slot", "block", "plugged", "requested"]
+                    return names.map { json["\($0)_size_mib"]?.integerValue(as: Int.self).map(String.init) ?? "none" }
+                }
+                #expect(try status() == ["256", "128", "4", "0", "0"])
+                #expect(try api("PUT", path, size).fault == Fault.postBoot.message)
+                func ask(_ number: String) throws -> APIClient.Answer {
+                    try api("PATCH", path, "{\"requested_size_mib\": \(number)}")
+                }
+                // The guest has no driver for it.
+                #expect(try ask("64") == .done)
+                #expect(try status() == ["256", "128", "4", "0", "64"])
+                let refusal = "Memory hotplug update error: requested_size_mib is"
+                #expect(try ask("6").fault == "\(refusal) 6: it must be a multiple of the block size (4 MiB)")
+                #expect(
+                    try ask("260").fault == "\(refusal) 260: it must not be larger than the total size (256 MiB)")
+                let huge = "18446744073709551615"
+                #expect(
+                    try ask(huge).fault == "\(refusal) \(huge): it must not be larger than the total size (256 MiB)")
+                #expect(try ask("-4").fault?.contains("invalid value: integer `-4`, expected u64") == true)
+                #expect(try api("PATCH", path, "{}").fault?.contains("missing field `requested_size_mib`") == true)
+                #expect(try status().last == "64")
+                #expect(try api("PUT", "/actions", #"{"action_type": "FlushMetrics"}"#) == .done)
+                let line = try JSON(parsing: try readText(metrics))
+                #expect(line["memory_hotplug"]?["plug_count"] == 0)
+                #expect(line["patch_api_requests"]?["hotplug_memory_count"] == 6)
+                #expect(line["patch_api_requests"]?["hotplug_memory_fails"] == 2)
+                #expect(line["put_api_requests"]?["hotplug_memory_count"] == 2)
             }
 
             @Test(.needs(.kvm)) func aStartThatFailsCanBeTriedAgain() throws {
@@ -375,12 +416,14 @@
                 }
                 let source = #""boot-source": {"kernel_image_path": "\#(kernel)"}"#
                 let good = try run(
-                    #"{\#(source), "drives": [], "machine-config": {"vcpu_count": 2, "mem_size_mib": 64}}"#)
+                    #"{\#(source), "drives": [], "machine-config": {"vcpu_count": 2, "mem_size_mib": 64}, "#
+                        + #""memory-hotplug": {"total_size_mib": 128}}"#)
                 #expect(good.status == 0, "\(good.out)\(good.err)")
                 #expect(good.out.contains("configured from one single json"))
                 for text in [
                     "{", "{}", "{\(source)}", #"{\#(source), "drives": [{}]}"#,
                     #"{\#(source), "drives": [], "foo": 1}"#,
+                    #"{\#(source), "drives": [], "memory-hotplug": {"total_size_mib": 100}}"#,
                     #"{\#(source), "drives": [], "machine-config": {"vcpu_count": 0, "mem_size_mib": 64}}"#,
                     #"{\#(source), "drives": [], "mmds-config": {"network_interfaces": []}}"#,
                 ] {

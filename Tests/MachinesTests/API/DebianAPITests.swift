@@ -24,7 +24,7 @@
                     "--log-path", log, "--metrics-path", metrics, "--boot-timer",
                     terminal: run.terminal.program.rawValue)
                 run.monitor = api.monitor
-                let arguments = "console=ttyS0 quiet panic=-1 demo.shell"
+                let arguments = "console=ttyS0 quiet panic=-1 memhp_default_state=online_movable demo.shell"
                 let source =
                     #"{"kernel_image_path": "\#(kernel.elf)", "initrd_path": "\#(files)/initramfs.cpio", "#
                     + #""boot_args": "\#(arguments)"}"#
@@ -35,10 +35,11 @@
                 #expect(try api("PUT", "/entropy", "{}") == .done)
                 let balloon = #"{"amount_mib": 0, "deflate_on_oom": true, "stats_polling_interval_s": 1}"#
                 #expect(try api("PUT", "/balloon", balloon) == .done)
+                #expect(try api("PUT", "/hotplug/memory", #"{"total_size_mib": 256}"#) == .done)
                 #expect(try api("PUT", "/actions", #"{"action_type": "InstanceStart"}"#) == .done)
 
                 try run.wait(for: "# ")
-                #expect(try run("cut -d ' ' -f 5- /proc/cmdline") == "root=/dev/vda rw")
+                #expect(try run("cut -d ' ' -f 6- /proc/cmdline") == "root=/dev/vda rw")
                 #expect(try run("blockdev --getsize64 /dev/vda") == "\(try readFile(disk, limit: 32 << 20).count)")
                 #expect(try readText(log).contains("Guest-boot-time = "))
 
@@ -79,6 +80,8 @@
                 }
                 #expect(actual == 16)
 
+                try memoryComesAndGoes(run, api)
+
                 // Three keys, which make Linux restart: by the machine's reset, which ends it well.
                 #expect(try api("PUT", "/actions", #"{"action_type": "SendCtrlAltDel"}"#) == .done)
                 let outcome = try api.monitor.finish()
@@ -88,6 +91,33 @@
                 #expect(access(api.socket, F_OK) != 0)
                 let line = try #require(try readText(metrics).split(separator: "\n").last)
                 #expect(try JSON(parsing: String(line))["vcpu"]?["exit_io_out"]?.integerValue(as: Int.self) ?? 0 > 1000)
+            }
+
+            /// What the guest has is as much as it is asked to have, and what it gave back is the host's.
+            private func memoryComesAndGoes(_ run: GuestShell, _ api: APIClient) throws {
+                func total() throws -> Int { try #require(Int(try run("awk '/MemTotal/ { print $2 }' /proc/meminfo"))) }
+                func resident() throws -> Int {
+                    let text = try readText("/proc/\(api.monitor.pid)/status")
+                    let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("RssAnon:") })
+                    return try #require(line.split(separator: " ").dropLast().last.flatMap { Int($0) })
+                }
+                let before = try total()
+                try api.resizeMemory(to: 128)
+                // KiB, all of them.
+                #expect(try total() == before + 128 << 10)
+                _ = try run("mkdir /hot; mount -t tmpfs hot /hot")
+                let empty = try resident()
+                #expect(
+                    try run("dd if=/dev/zero of=/hot/fill bs=1M count=32 2>/dev/null; stat -c %s /hot/fill")
+                        == "\(32 << 20)")
+                let full = try resident()
+                #expect(full > empty + 30 << 10, "\(empty) \(full)")
+                // Only in memory that can go there is so much of what was written.
+                _ = try run("rm /hot/fill")
+                try api.resizeMemory(to: 0)
+                #expect(try total() == before)
+                let gone = try resident()
+                #expect(gone < full - 30 << 10, "\(full) \(gone)")
             }
 
             private func eventuallyNotNil<T>(_ seconds: Int, _ body: () throws -> T?) rethrows -> T? {

@@ -68,6 +68,14 @@
                 let first = try Guest(in: "\(root)/first")
                 try boot(first, kernel.elf, files)
 
+                // Memory that came, with something in it.
+                let total = "awk '/MemTotal/ { print $2 }' /proc/meminfo"
+                let small = try #require(Int(try first.shell(total)))
+                try first.api.resizeMemory(to: 128)
+                #expect(try first.shell(total) == "\(small + 128 << 10)")
+                let sum = try first.shell(
+                    "mkdir /hot; mount -t tmpfs hot /hot; head -c 2097152 /dev/urandom >/hot/fill; md5sum </hot/fill")
+
                 // Files that come and go, packets, and a connection that stays.
                 let listener = try UnixSocket.listen(at: "\(root)/first/vsock_1234")
                 let began = try first.shell(
@@ -146,6 +154,12 @@
                 #expect(abs(drift[0]) <= 5, "\(drift)")
                 #expect(drift[1] <= -elapsed / 2, "\(drift) \(elapsed)")
                 #expect(try goesOn(second, "pings"))
+                // Memory that came is as it was, goes from one clone and stays with the other.
+                for guest in [second, third] { #expect(try guest.shell("md5sum </hot/fill") == sum) }
+                _ = try second.shell("rm /hot/fill")
+                try second.api.resizeMemory(to: 0)
+                #expect(try second.shell(total) == "\(small)")
+                #expect(try third.shell(total) == "\(small + 128 << 10)")
                 let calling = try UnixSocket.connect(to: "\(root)/second/vsock")
                 try calling.write("CONNECT 1234\n")
                 #expect(String(decoding: try calling.next(), as: UTF8.self).hasPrefix("OK "))
@@ -176,13 +190,15 @@
                 try put(
                     "/boot-source",
                     #"{"kernel_image_path": "\#(kernel)", "initrd_path": "\#(files)/initramfs.cpio", "#
-                        + #""boot_args": "console=ttyS0 quiet panic=-1 demo.shell"}"#)
+                        + #""boot_args": "console=ttyS0 quiet panic=-1 memhp_default_state=online_movable demo.shell"}"#
+                )
                 try put(
                     "/machine-config", #"{"vcpu_count": 1, "mem_size_mib": 96, "track_dirty_pages": true}"#)
                 try put("/drives/root", #"{"drive_id": "root", "is_root_device": true, "path_on_host": "disk"}"#)
                 try put("/network-interfaces/eth0", #"{"iface_id": "eth0", "host_dev_name": "bhsnap"}"#)
                 try put("/vsock", #"{"guest_cid": 3, "uds_path": "vsock"}"#)
                 try put("/entropy", "{}")
+                try put("/hotplug/memory", #"{"total_size_mib": 256}"#)
                 try put("/balloon", #"{"amount_mib": 0, "deflate_on_oom": true}"#)
                 try put("/actions", #"{"action_type": "InstanceStart"}"#)
                 try guest.shell.wait(for: "# ")

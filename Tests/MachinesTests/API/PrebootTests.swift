@@ -44,6 +44,7 @@ import Testing
             (.patch, "/balloon/statistics", #"{"stats_polling_interval_s": 1}"#),
             (.get, "/balloon/statistics", nil), (.patch, "/balloon/hinting/start", nil),
             (.patch, "/balloon/hinting/stop", nil), (.get, "/balloon/hinting/status", nil),
+            (.get, "/hotplug/memory", nil), (.patch, "/hotplug/memory", #"{"requested_size_mib": 0}"#),
             (.delete, "/drives/a", nil), (.delete, "/network-interfaces/a", nil),
         ]
         for (method, path, body) in requests {
@@ -153,6 +154,59 @@ import Testing
                 ]))
     }
 
+    @Test func hotPlugMemoryHasItsDefaults() throws {
+        var controller = controller()
+        let name = "memory-hotplug"
+        #expect(controller.resources.json[name] == .null)
+        _ = try perform(&controller, .put, "/hotplug/memory", #"{"total_size_mib": 256}"#)
+        #expect(
+            controller.resources.json[name] == ["total_size_mib": 256, "block_size_mib": 2, "slot_size_mib": 128])
+        _ = try perform(
+            &controller, .put, "/hotplug/memory",
+            #"{"total_size_mib": 1024, "slot_size_mib": 256, "block_size_mib": 64}"#)
+        #expect(controller.resources.memoryHotplug?.choice == .init(size: 1 << 30, slot: 256 << 20, block: 64 << 20))
+        #expect(controller.hasBootResources)
+        // What there is room for beside it.
+        #expect(
+            refusal(&controller, .patch, "/machine-config", #"{"mem_size_mib": 1048576}"#)
+                == "Memory hotplug config error: Total size must not be larger than what there are addresses for (0 MiB): "
+                + "total_size_mib is 1024")
+        #expect(controller.resources.machine.memory == 128)
+    }
+
+    @Test(arguments: [
+        (#""total_size_mib": 100"#, "Total size must not be lower than slot size (128 MiB): total_size_mib is 100"),
+        (#""total_size_mib": 0"#, "Total size must not be lower than slot size (128 MiB): total_size_mib is 0"),
+        (#""total_size_mib": 200"#, "Total size must be a multiple of slot size (128 MiB): total_size_mib is 200"),
+        (
+            #""total_size_mib": 256, "block_size_mib": 1"#,
+            "Block size must not be lower than 2 MiB: block_size_mib is 1"
+        ),
+        (#""total_size_mib": 256, "block_size_mib": 3"#, "Block size must be a power of 2: block_size_mib is 3"),
+        (
+            #""total_size_mib": 256, "slot_size_mib": 64"#,
+            "Slot size must not be lower than 128 MiB: slot_size_mib is 64"
+        ),
+        (
+            #""total_size_mib": 520, "slot_size_mib": 130, "block_size_mib": 4"#,
+            "Slot size must be a multiple of block size (4 MiB): slot_size_mib is 130"
+        ),
+        (
+            #""total_size_mib": 1048576"#,
+            "Total size must not be larger than what there are addresses for (1044480 MiB): total_size_mib is 1048576"
+        ),
+        (
+            #""total_size_mib": 18446744073709551488"#,
+            "Total size must not be larger than what there are addresses for (1044480 MiB): total_size_mib is "
+                + "18446744073709551488"
+        ),
+    ]) func hotPlugMemoryThatCanNotBeIsRefused(_ members: String, _ why: String) {
+        var controller = controller()
+        #expect(
+            refusal(&controller, .put, "/hotplug/memory", "{\(members)}") == "Memory hotplug config error: \(why)")
+        #expect(controller.resources == Resources())
+    }
+
     @Test func aMachineIsMadeOfAllThat() throws {
         var controller = controller()
         #expect(throws: Fault("Start microvm error: Cannot start microvm without kernel configuration.")) {
@@ -190,12 +244,11 @@ import Testing
         var controller = controller()
         for (method, path) in [
             (HTTPRequest.Method.put, "/pmem/a"),
-            (.patch, "/pmem/a"), (.put, "/hotplug/memory"), (.patch, "/hotplug/memory"),
+            (.patch, "/pmem/a"),
         ] {
             let message = refusal(&controller, method, path, "{}")
             #expect(message?.hasPrefix("The requested operation is not supported: ") == true, "\(path)")
         }
-        #expect(refusal(&controller, .get, "/hotplug/memory")?.contains("memory hot-plug") == true)
         #expect(refusal(&controller, .delete, "/pmem/a")?.contains("persistent memory") == true)
     }
 

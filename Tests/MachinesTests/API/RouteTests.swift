@@ -42,6 +42,9 @@ import Testing
             try action(.patch, "/balloon/hinting/start", #"{"acknowledge_on_stop": false}"#)
                 == .startHinting(acknowledges: false))
         #expect(try action(.patch, "/balloon/hinting/stop", "{}") == .stopHinting)
+        #expect(try action(.get, "/hotplug/memory") == .describeMemoryHotplug)
+        #expect(
+            try action(.patch, "/hotplug/memory", #"{"requested_size_mib": 6}"#) == .changeMemoryHotplug(requested: 6))
         #expect(try action(.delete, "/drives/a") == .unplug("drives/a"))
     }
 
@@ -49,6 +52,7 @@ import Testing
         let cases: [(HTTPRequest.Method, String, String?, String)] = [
             (.put, "/foo", "{}", "PUT foo"), (.get, "/foo/bar", nil, "GET foo"), (.get, "/vm", nil, "GET vm"),
             (.patch, "/boot-source", "{}", "PATCH boot-source"), (.get, "/drives/a", nil, "GET drives"),
+            (.get, "/hotplug", nil, "GET hotplug"), (.put, "/hotplug/cpu", "{}", "PUT hotplug"),
             (.delete, "/vsock", nil, "DELETE vsock"), (.put, "/snapshot/foo", "{}", "PUT /snapshot/foo"),
         ]
         for (method, path, body, what) in cases {

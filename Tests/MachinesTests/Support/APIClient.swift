@@ -40,6 +40,19 @@ final class APIClient {
 
     deinit { unlink(socket) }
 
+    /// Asks for so many MiB of hot-plug memory, and waits until the guest has them.
+    func resizeMemory(to mebibytes: Int, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let answer = try self("PATCH", "/hotplug/memory", "{\"requested_size_mib\": \(mebibytes)}")
+        #expect(answer == .done, sourceLocation: sourceLocation)
+        var status = ""
+        let isThere = try eventually(60) {
+            let json = try self("GET", "/hotplug/memory").json()
+            status = json.encoded()
+            return json["plugged_size_mib"]?.integerValue(as: Int.self) == mebibytes
+        }
+        #expect(isThere, "\(status)", sourceLocation: sourceLocation)
+    }
+
     /// Sends a request by curl.
     func callAsFunction(_ method: String, _ path: String, _ body: String? = nil) throws -> Answer {
         // No body here has a quote of this kind.

@@ -20,6 +20,7 @@ enum Action: Equatable {
     case setVsock(VsockDevice)
     case setBalloon(BalloonDevice)
     case setEntropy(EntropyDevice)
+    case setMemoryHotplug(MemoryHotplug)
     case setSerial(SerialDevice)
     case setLogger(LoggerSettings)
     case setMetrics(MetricsSettings)
@@ -42,6 +43,9 @@ enum Action: Equatable {
     case startHinting(acknowledges: Bool)
     case stopHinting
     case describeHinting
+    case describeMemoryHotplug
+    /// MiB.
+    case changeMemoryHotplug(requested: UInt64)
     case unplug(String)
 
     /// Part of Firecracker's API, and not of this monitor.

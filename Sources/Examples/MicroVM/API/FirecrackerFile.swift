@@ -55,7 +55,7 @@ struct FirecrackerFile {
         try take("mmds-config") { (json) throws(BodyError) in .configureMetadata(try MetadataSettings(json)) }
         try take("entropy") { (json) throws(BodyError) in .setEntropy(try EntropyDevice(json)) }
         try take("serial") { (json) throws(BodyError) in .setSerial(try SerialDevice(json)) }
-        try take("memory-hotplug") { (_) throws(BodyError) in .missing("memory hot-plug") }
+        try take("memory-hotplug") { (json) throws(BodyError) in .setMemoryHotplug(try MemoryHotplug(json)) }
         // A client that writes every name it knows writes an empty list here.
         try each("pmem") { (_) throws(BodyError) in .missing("persistent memory") }
         self.actions = actions

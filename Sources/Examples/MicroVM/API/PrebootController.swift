@@ -36,6 +36,7 @@ struct PrebootController {
         case .setVsock(let vsock): try change { (resources) throws(Fault) in try resources.set(vsock) }
         case .setBalloon(let balloon): try change { (resources) throws(Fault) in try resources.set(balloon) }
         case .setEntropy(let entropy): try change { (resources) throws(Fault) in resources.entropy = entropy }
+        case .setMemoryHotplug(let hotplug): try change { (resources) throws(Fault) in try resources.set(hotplug) }
         case .configureMetadata(let settings):
             try change { (resources) throws(Fault) in try resources.set(settings) }
             metadata.configure(needsToken: settings.version == .v2, isPlain: settings.isPlain)
@@ -54,7 +55,7 @@ struct PrebootController {
         case .start, .loadSnapshot: preconditionFailure("a start is for the controller")
         case .flushMetrics, .pressControlAltDelete, .pause, .resume, .createSnapshot, .changeDrive, .changeNetwork,
             .changeBalloon, .changeStatistics, .describeStatistics, .startHinting, .stopHinting, .describeHinting,
-            .unplug:
+            .describeMemoryHotplug, .changeMemoryHotplug, .unplug:
             throw .preBoot
         }
         return .done

@@ -14,6 +14,7 @@ struct Resources: Hashable {
     var vsock: VsockDevice?
     private(set) var balloon: BalloonDevice?
     var entropy: EntropyDevice?
+    var memoryHotplug: MemoryHotplug?
     var serial: SerialDevice?
     private(set) var metadata: MetadataSettings?
     /// What came while the machine ran.
@@ -67,6 +68,7 @@ struct Resources: Hashable {
                 "Machine config error: The memory size (MiB) is smaller than the previously set balloon device target "
                     + "size.")
         }
+        try memoryHotplug?.check(beside: new.memory)
         machine = new
         // No template of Firecracker's own is none of the client's either.
         if update.template != nil { processors = nil }
@@ -109,6 +111,11 @@ struct Resources: Hashable {
             throw Fault("Balloon config error: Amount of pages requested is too large.")
         }
         self.balloon = balloon
+    }
+
+    mutating func set(_ hotplug: MemoryHotplug) throws(Fault) {
+        try hotplug.check(beside: machine.memory)
+        memoryHotplug = hotplug
     }
 
     mutating func set(_ metadata: MetadataSettings) throws(Fault) {
@@ -172,6 +179,7 @@ struct Resources: Hashable {
         configuration.networks = networks.filter { !added.contains(.network($0.id)) }.map(\.card)
         configuration.vsock = vsock?.port
         configuration.balloon = balloon?.choice
+        configuration.hotplugMemory = memoryHotplug?.choice
         configuration.hasEntropy = entropy != nil
         configuration.entropyLimit = (entropy?.limit).limiter
         configuration.hasKeyboard = true
@@ -220,7 +228,7 @@ struct Resources: Hashable {
             "vsock": vsock?.json ?? .null,
             "entropy": entropy?.json ?? .null,
             "pmem": [],
-            "memory-hotplug": nil,
+            "memory-hotplug": memoryHotplug?.json ?? .null,
         ]
     }
 }

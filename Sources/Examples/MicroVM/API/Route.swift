@@ -73,7 +73,7 @@ struct Route {
             return .describeHinting
         case ("balloon", let what?): throw Fault("Unrecognized GET request path `\(what)`.")
         case ("mmds", _): return .describeMetadata
-        case ("hotplug", "memory"): return .missing("memory hot-plug")
+        case ("hotplug", "memory"): return .describeMemoryHotplug
         default: return nil
         }
     }
@@ -123,7 +123,8 @@ struct Route {
             case let what?: throw Fault("Unrecognized PUT request path `\(what)`.")
             }
         case "pmem": return .missing("persistent memory")
-        case "hotplug" where place.rest.first == "memory": return .missing("memory hot-plug")
+        case "hotplug" where place.rest.first == "memory":
+            return try read(body) { (json) throws(BodyError) in .setMemoryHotplug(try MemoryHotplug(json)) }
         default: return nil
         }
     }
@@ -154,7 +155,8 @@ struct Route {
         case "vm": return try read(body, state)
         case "mmds": return try read(body) { (json) throws(BodyError) in .changeMetadata(json) }
         case "pmem": return .missing("persistent memory")
-        case "hotplug" where place.rest.first == "memory": return .missing("memory hot-plug")
+        case "hotplug" where place.rest.first == "memory":
+            return .changeMemoryHotplug(requested: try read(body, MemoryHotplug.requested))
         default: return nil
         }
     }

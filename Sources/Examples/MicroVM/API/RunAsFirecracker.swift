@@ -274,6 +274,7 @@ final class FirecrackerMode {
         case .initialRAMDisk: "Error with initrd initialization: "
         case .commandLine: "Invalid kernel command line: "
         case .memory: "Invalid Memory Configuration: "
+        case .hotplugMemory: "Cannot attach memory hotplug device: "
         case .disk: "Unable to attach block device to Vmm: "
         case .network: "Cannot create network device: "
         case .vsock: "Cannot create vsock device: "

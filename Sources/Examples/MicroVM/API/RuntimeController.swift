@@ -59,13 +59,17 @@ struct RuntimeController {
                 throw Fault("Balloon update error: Balloon: Device not activated yet.")
             }
         case .stopHinting: try hintingBalloon().stopHinting()
+        case .describeMemoryHotplug:
+            let (memory, settings) = try memoryHotplug("Internal VMM")
+            return .value(settings.json(memory))
+        case .changeMemoryHotplug(let requested): try changeMemoryHotplug(requested)
         case .pause: try timed("pause_vm") { () throws(MachineError) in try machine.pause() }
         case .resume: try timed("resume_vm") { () throws(MachineError) in try machine.resume() }
         case .createSnapshot(let creation): try save(creation)
         case .missing(let what): throw .notSupported(what)
         case .unplug(let what): throw .notSupported("hot-unplug of \(what)")
         case .setBootSource, .changeMachine, .setVsock, .setBalloon, .setEntropy, .setSerial,
-            .setLogger, .setMetrics, .setProcessors, .configureMetadata, .loadSnapshot, .start:
+            .setMemoryHotplug, .setLogger, .setMetrics, .setProcessors, .configureMetadata, .loadSnapshot, .start:
             throw .postBoot
         }
         return .done
@@ -174,6 +178,26 @@ struct RuntimeController {
         // A bucket starts full, so a limit that is not named is left alone.
         card.setLimits(receive: receive?.limiter, transmit: transmit?.limiter)
         resources.noteNetwork(update.id, receive: receive, transmit: transmit)
+    }
+
+    // MARK: - Memory
+
+    private func memoryHotplug(_ part: String) throws(Fault) -> (Memory, MemoryHotplug) {
+        guard let memory = machine.hotplugMemory, let settings = resources.memoryHotplug else {
+            throw Fault("\(part) error: Failed perform action on device: Device not found")
+        }
+        return (memory, settings)
+    }
+
+    private func changeMemoryHotplug(_ requested: UInt64) throws(Fault) {
+        let (memory, settings) = try memoryHotplug("Memory hotplug update")
+        let refusal = "Memory hotplug update error: requested_size_mib is \(requested)"
+        guard requested <= settings.total else {
+            throw Fault("\(refusal): it must not be larger than the total size (\(settings.total) MiB)")
+        }
+        do throws(Memory.SizeError) { try memory.setRequestedSize(requested << 20) } catch {
+            throw Fault("\(refusal): it must be a multiple of the block size (\(settings.block) MiB)")
+        }
     }
 
     // MARK: - The balloon

@@ -10,7 +10,7 @@ extension Resources {
             "drives": .array(drives.map(\.json)), "network-interfaces": .array(networks.map(\.json)),
             "vsock": vsock?.json ?? .null, "balloon": balloon?.json ?? .null, "entropy": entropy?.json ?? .null,
             "cpu-config": processors?.json ?? .null, "mmds-config": metadata?.json ?? .null,
-            "added": .array(added.map(\.json)),
+            "memory-hotplug": memoryHotplug?.json ?? .null, "added": .array(added.map(\.json)),
         ]
         return document.encodedBytes()
     }
@@ -39,7 +39,7 @@ extension Resources {
             try JSON(body: note), "Resources",
             [
                 "boot-source", "machine-config", "drives", "network-interfaces", "vsock", "balloon", "entropy",
-                "cpu-config", "mmds-config", "added",
+                "cpu-config", "mmds-config", "memory-hotplug", "added",
             ])
         let update = try members.required("machine-config") { (json) throws(BodyError) in
             try MachineSettings.Update(json, isWhole: true)
@@ -63,6 +63,7 @@ extension Resources {
         source = try members.optional("boot-source") { (json) throws(BodyError) in try BootSource(json) }
         vsock = try members.optional("vsock") { (json) throws(BodyError) in try VsockDevice(json) }
         entropy = try members.optional("entropy") { (json) throws(BodyError) in try EntropyDevice(json) }
+        memoryHotplug = try members.optional("memory-hotplug") { (json) throws(BodyError) in try MemoryHotplug(json) }
         processors = try members.optional("cpu-config") { (json) throws(BodyError) in try ProcessorSettings(json) }
     }
 }

@@ -11,7 +11,7 @@ enum ThreadFilters {
     static var all: [ThreadRole: SeccompProfile] {
         [
             .processor: profile(everyThread + devices + processor),
-            .devices: profile(everyThread + devices + connections),
+            .devices: profile(everyThread + devices + connections + [memory]),
             .share: profile(everyThread + devices + files),
             .serial: profile(everyThread + relays),
             .console: profile(everyThread + relays + [calls("accept4")]),
@@ -68,6 +68,9 @@ enum ThreadFilters {
             calls("sendmsg", "rt_sigpending", "rt_sigtimedwait"), calls("shutdown"),
         ] + flags
     }
+
+    /// Memory that comes to the guest and goes.
+    private static var memory: SeccompRule { call("ioctl", 1, UInt64(BH_KVM_SET_USER_MEMORY_REGION)) }
 
     /// Whether a descriptor waits; and a second one for the same file.
     private static var flags: [SeccompRule] {

@@ -41,6 +41,7 @@ enum DeviceMetrics {
         if !nets.isEmpty { groups += [CounterGroup.sum("net", nets)] + nets }
         if let vsock = machine.vsock { groups.append(self.vsock(vsock.counts)) }
         if let balloon = machine.balloon { groups.append(self.balloon(balloon.counts)) }
+        if let memory = machine.hotplugMemory { groups.append(self.memory(memory.counts)) }
         if let entropy = machine.entropy { groups.append(self.entropy(entropy.counts)) }
         return groups
     }
@@ -113,6 +114,19 @@ enum DeviceMetrics {
                 ("free_page_hint_freed", counts.hintedBytes), ("free_page_report_count", counts.reports),
                 ("free_page_report_freed", counts.reportedBytes), ("inflate_count", counts.inflations),
                 ("stats_updates_count", counts.statistics),
+            ])
+    }
+
+    static func memory(_ counts: MemoryCounts) -> CounterGroup {
+        CounterGroup(
+            "memory_hotplug",
+            [
+                ("plug_bytes", counts.pluggedBytes), ("plug_count", counts.plugs), ("plug_fails", counts.failedPlugs),
+                ("queue_event_count", counts.notifications), ("state_count", counts.questions),
+                ("state_fails", counts.failedQuestions), ("unplug_all_count", counts.unplugAlls),
+                ("unplug_all_fails", counts.failedUnplugAlls), ("unplug_bytes", counts.unpluggedBytes),
+                ("unplug_count", counts.unplugs), ("unplug_discard_fails", counts.failedDiscards),
+                ("unplug_fails", counts.failedUnplugs),
             ])
     }
 

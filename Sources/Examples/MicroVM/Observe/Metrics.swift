@@ -10,12 +10,16 @@ final class Metrics {
     /// A group of counters and the names in it.
     private static let counted: [(group: String, names: [String])] = [
         ("deprecated_api", ["deprecated_http_api_calls"]),
-        ("get_api_requests", ["instance_info_count", "machine_cfg_count", "mmds_count", "vmm_version_count"]),
-        ("patch_api_requests", both("drive", "machine_cfg", "mmds", "network")),
+        (
+            "get_api_requests",
+            ["hotplug_memory_count", "instance_info_count", "machine_cfg_count", "mmds_count", "vmm_version_count"]
+        ),
+        ("patch_api_requests", both("drive", "hotplug_memory", "machine_cfg", "mmds", "network")),
         (
             "put_api_requests",
             both(
-                "actions", "boot_source", "cpu_cfg", "drive", "logger", "machine_cfg", "metrics", "mmds", "network",
+                "actions", "boot_source", "cpu_cfg", "drive", "hotplug_memory", "logger", "machine_cfg", "metrics",
+                "mmds", "network",
                 "serial",
                 "vsock")
         ),
@@ -117,7 +121,8 @@ struct RequestCounter {
         let first = request.path.split(separator: "/").first.map(String.init) ?? ""
         let names = [
             "actions": "actions", "boot-source": "boot_source", "cpu-config": "cpu_cfg", "drives": "drive",
-            "logger": "logger", "machine-config": "machine_cfg", "metrics": "metrics", "mmds": "mmds",
+            "hotplug": "hotplug_memory", "logger": "logger", "machine-config": "machine_cfg", "metrics": "metrics",
+            "mmds": "mmds",
             "network-interfaces": "network", "serial": "serial", "vsock": "vsock", "": "instance_info",
             "version": "vmm_version",
         ]
