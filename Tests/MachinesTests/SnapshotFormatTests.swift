@@ -136,7 +136,7 @@
             let bytes = sums.encoded()
             #expect(try PageChecksums(decoding: bytes, size: size) == sums)
             #expect(throws: StateError.self) { try PageChecksums(decoding: bytes, size: 4 << 20) }
-            for count in 0..<bytes.count {
+            for count in stride(from: 0, to: bytes.count, by: 97) {
                 #expect(throws: StateError.self) { try PageChecksums(decoding: Array(bytes.prefix(count)), size: size) }
             }
             // The second place again.
