@@ -98,7 +98,8 @@
         @Test func programsComeToASocketAndGo() throws {
             let path = "\(scratch.path)/console"
             let running = try monitor(Self.echo + Self.powerOff, "--console", "socket=\(path)")
-            #expect(eventually(60) { access(path, F_OK) == 0 })
+            // There before it listens.
+            #expect(eventually(60) { (try? UnixSocket.connect(to: path)) != nil })
             for text in ["abc", "xyz"] {
                 let peer = try UnixSocket.connect(to: path)
                 try peer.write(text)
