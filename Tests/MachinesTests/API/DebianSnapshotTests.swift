@@ -178,7 +178,7 @@
                 let faults = try UnixSocket.listen(at: "\(root)/\(jail)/faults")
                 #expect(system("chown -R \(user):\(user) \(root)/\(jail)") == 0)
                 let handler = try MachineThread("handler") {
-                    FaultServer.serve(faults, "\(root)/small/memory", size: 96 << 20)
+                    FaultServer.serve(faults, "\(root)/small/memory", size: (96 + 256) << 20)
                 }
                 let third = try Guest(jailed: "third", base: "\(root)/jails", user: user)
                 #expect(try second.load("../small/state", "../small/memory", #", "clock_realtime": true"#) == .done)
