@@ -55,7 +55,7 @@ let package = Package(
             name: "Containers",
             dependencies: ["Linux", "CLinux", "Launch", "Namespaces", "Cgroups", "Seccomp", "Capabilities", "OCI"]),
         .target(name: "CMachines"),
-        .target(name: "Machines", dependencies: ["Linux", "KVM", "GuestMemory", "Virtio", "CMachines"]),
+        .target(name: "Machines", dependencies: ["Linux", "CLinux", "KVM", "GuestMemory", "Virtio", "CMachines"]),
 
         // Layer 4: examples, over the public API alone.
         .target(name: "CProgram", path: "Sources/Examples/CProgram"),

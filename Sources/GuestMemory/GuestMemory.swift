@@ -304,10 +304,10 @@ extension GuestMemory {
             shift = $0.shift
         }
         let (first, count) = (UInt64(blocks.lowerBound) << shift, UInt64(blocks.count) << shift)
-        try unsafe regions[index].discard(first, count)
-        // Zeros are new contents too, of which the hypervisor's own record knows nothing.
+        // What comes back with the block is new to a record of writes: zeros, or where the host kept the pages, all of them.
         unsafe GuestSlice(base: entries[index].base + Int(first), count: Int(count), dirty: entries[index].dirty)
             .markWritten(count: Int(count))
+        try unsafe regions[index].discard(first, count)
     }
 
     /// Which bytes of a region are there, by their offsets: the blocks that are plugged, or all of it.

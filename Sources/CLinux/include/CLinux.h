@@ -67,6 +67,7 @@ static inline int bh_openat2(int directory, const char *path, uint64_t flags, ui
     return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
 }
 
+// Two entries of a directory change places, or neither does; AT_FDCWD for the current one.
 static inline int bh_exchange(int directory, const char *one, const char *other) {
     return (int)syscall(SYS_renameat2, directory, one, directory, other, 1u << 1 /* RENAME_EXCHANGE */);
 }

@@ -1,10 +1,7 @@
-// What machines need of the kernel, and of a compiler that optimises, that Swift does not give them.
+// What machines need of a compiler that optimises, that Swift does not give them.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
-
-// Two files change places, or neither does; renameat2(2).
-int bh_exchange_files(const char *one, const char *other);
 
 enum { BH_PAGE_SIZE = 4096 };
 

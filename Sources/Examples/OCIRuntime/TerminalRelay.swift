@@ -39,16 +39,30 @@ final class TerminalRelay {
         self.master = master
         self.input = input
         self.output = output
-        let terminal = [input, output, STDERR_FILENO].first { isatty($0) == 1 }
-        host = if let terminal { try .duplicate(of: terminal, from: 3) } else { nil }
+        host = try Self.hostTerminal(input, output)
         raw = isatty(input) == 1 ? try RawTerminal(try .duplicate(of: input, from: 3)) : nil
         copySize()
     }
 
+    /// The size of the terminal in front of the user, for a program that looks before a relay is there.
+    static func hostSize() -> TerminalSize? {
+        guard let host = try? hostTerminal(STDIN_FILENO, STDOUT_FILENO) else { return nil }
+        return known(try? host.terminalSize())
+    }
+
     /// Gives the container's terminal the size of the one in front of the user.
     func copySize() {
-        guard let size = try? host?.terminalSize(), size.rows > 0, size.columns > 0 else { return }
+        guard let size = Self.known(try? host?.terminalSize()) else { return }
         try? master.setTerminalSize(size)
+    }
+
+    private static func hostTerminal(_ input: CInt, _ output: CInt) throws(SystemError) -> Descriptor? {
+        guard let terminal = [input, output, STDERR_FILENO].first(where: { isatty($0) == 1 }) else { return nil }
+        return try .duplicate(of: terminal, from: 3)
+    }
+
+    private static func known(_ size: TerminalSize?) -> TerminalSize? {
+        size.flatMap { $0.rows > 0 && $0.columns > 0 ? $0 : nil }
     }
 
     /// Adds what is waited for, three entries.

@@ -123,17 +123,12 @@ final class HotplugController: BusDevice {
 
     /// Takes away a device that nobody drives, and tells the guest that its place is empty.
     func remove(device index: Int) {
-        happen(.devices) {
-            Self.clear(&$0, 1 << UInt32(index))
-            $0.changedDevices |= 1 << UInt32(index)
-        }
-        leave(1 << UInt32(index))
+        letGo(1 << UInt32(index), ifAsked: false, telling: true)
     }
 
     /// A driver has let go of a device: if it was asked to, the device goes.
     func wasReset(device index: Int) {
-        guard books.withLock({ $0.leavingDevices & 1 << UInt32(index) != 0 }) else { return }
-        remove(device: index)
+        letGo(1 << UInt32(index), ifAsked: true, telling: true)
     }
 
     /// Places whose device went since the last call; no longer ``departures``.
@@ -145,17 +140,22 @@ final class HotplugController: BusDevice {
         }
     }
 
-    private func leave(_ place: UInt32) {
-        gone.withLock {
-            $0 |= place
-            try? departures.add()
+    /// Takes a device away: looked at and done in one step, as another processor may be about to do the same, and the
+    /// place may have another device right after.
+    private func letGo(_ place: UInt32, ifAsked: Bool, telling: Bool) {
+        books.withLock { state in
+            guard !ifAsked || state.leavingDevices & place != 0 else { return }
+            state.devices &= ~place
+            state.leavingDevices &= ~place
+            state.newRequests &= ~place
+            gone.withLock {
+                $0 |= place
+                try? departures.add()
+            }
+            guard telling else { return }
+            state.changedDevices |= place
+            happen(.devices, &state)
         }
-    }
-
-    private static func clear(_ state: inout State, _ place: UInt32) {
-        state.devices &= ~place
-        state.leavingDevices &= ~place
-        state.newRequests &= ~place
     }
 
     /// Says that the virtual machine has another generation id than before.
@@ -164,10 +164,14 @@ final class HotplugController: BusDevice {
     private func happen(_ event: Events, _ change: (inout State) -> Void) {
         books.withLock { state in
             change(&state)
-            state.events |= event.rawValue
-            // Inside, so that a read at the same time does not lower it behind this.
-            line.set(true)
+            happen(event, &state)
         }
+    }
+
+    /// With the books in hand, so that a read at the same time does not lower the line behind this.
+    private func happen(_ event: Events, _ state: inout State) {
+        state.events |= event.rawValue
+        line.set(true)
     }
 
     // MARK: - The guest's side
@@ -195,13 +199,7 @@ final class HotplugController: BusDevice {
     /// What nobody asked for stays: a guest does not take its machine apart.
     func write(_ offset: UInt64, _ value: UInt64, width: Int) {
         guard width == 4, offset == Self.ejectOffset, value < 32 else { return }
-        let place: UInt32 = 1 << UInt32(value)
-        let goes = books.withLock { state in
-            guard state.leavingDevices & place != 0 else { return false }
-            Self.clear(&state, place)
-            return true
-        }
-        if goes { leave(place) }
+        letGo(1 << UInt32(value), ifAsked: true, telling: false)
     }
 
     private static func take(_ bits: inout UInt32) -> UInt32 {

@@ -1,5 +1,4 @@
 import CLinux
-import CMachines
 import Glibc
 import Linux
 
@@ -78,7 +77,7 @@ final class ReplacementFile {
 
     /// Changes places with the old one; `renameat2(2)`. ``goBack()`` undoes it, and the old one goes with this value.
     func exchange() throws(SystemError) {
-        if bh_exchange_files(temporary, path) == 0 {
+        if bh_exchange(AT_FDCWD, temporary, path) == 0 {
             place = .exchanged
             Self.syncFolder(of: path)
             return
@@ -96,7 +95,7 @@ final class ReplacementFile {
     func goBack() -> Bool {
         switch place {
         case .exchanged:
-            guard bh_exchange_files(temporary, path) == 0 else { return false }
+            guard bh_exchange(AT_FDCWD, temporary, path) == 0 else { return false }
             place = .aside
         case .first:
             guard unlink(path) == 0 else { return false }

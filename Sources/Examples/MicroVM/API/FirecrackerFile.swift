@@ -56,7 +56,6 @@ struct FirecrackerFile {
         try take("entropy") { (json) throws(BodyError) in .setEntropy(try EntropyDevice(json)) }
         try take("serial") { (json) throws(BodyError) in .setSerial(try SerialDevice(json)) }
         try take("memory-hotplug") { (json) throws(BodyError) in .setMemoryHotplug(try MemoryHotplug(json)) }
-        // A client that writes every name it knows writes an empty list here.
         try each("pmem") { (json) throws(BodyError) in .setPmem(try Pmem(json)) }
         self.actions = actions
     }

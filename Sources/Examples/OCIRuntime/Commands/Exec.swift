@@ -15,7 +15,7 @@ extension Command {
 
     private static func exec(_ arguments: Arguments, _ session: Session) throws(Failure) -> CInt {
         let container = try session.container(arguments.positional[0])
-        let process = try ProcessOptions.process(arguments) { () throws(ContainerError) in
+        var process = try ProcessOptions.process(arguments) { () throws(ContainerError) in
             try container.configuration().process
         }
         var options = try ProcessOptions.execOptions(arguments)
@@ -28,6 +28,10 @@ extension Command {
         }
         guard options.consoleSocket == nil else {
             throw Failure.usage("exec: a console socket takes --detach: in the foreground the terminal stays here")
+        }
+        // The program runs at once, so its terminal has its size from the start.
+        if process.terminal, let size = TerminalRelay.hostSize() {
+            process.consoleSize = .init(height: UInt64(size.rows), width: UInt64(size.columns))
         }
         let foreground = try attemptCall(try Foreground())
         var socket = process.terminal ? try ConsoleSocket() : nil
