@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -130,4 +131,26 @@ uint64_t bh_kvm_nanoseconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint32_t coalesced_places(void) {
+    return (uint32_t)((bh_kvm_page_size() - sizeof(struct kvm_coalesced_mmio_ring)) / sizeof(struct kvm_coalesced_mmio));
+}
+
+struct kvm_coalesced_mmio *bh_kvm_first_write(struct kvm_coalesced_mmio_ring *ring) {
+    // Acquire both: what the kernel stored before it moved the end, and what another thread did before it moved the start.
+    uint32_t first = __atomic_load_n(&ring->first, __ATOMIC_ACQUIRE);
+    uint32_t last = __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE);
+    if (first == last || first >= coalesced_places()) return NULL;
+    return &ring->coalesced_mmio[first];
+}
+
+uint64_t bh_kvm_write_value(const struct kvm_coalesced_mmio *write) {
+    uint64_t value = 0;
+    memcpy(&value, write->data, write->len < sizeof value ? write->len : sizeof value);
+    return value;
+}
+
+void bh_kvm_drop_write(struct kvm_coalesced_mmio_ring *ring) {
+    __atomic_store_n(&ring->first, (ring->first + 1) % coalesced_places(), __ATOMIC_RELEASE);
 }

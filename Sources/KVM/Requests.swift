@@ -26,6 +26,8 @@ extension Request {
     static let setInterruptLine = write(0x61, LineLevel.self)
     static let setRouting = write(0x6a, headOf: 8)
     static let irqfd = write(0x76, kvm_irqfd.self)
+    static let registerCoalesced = write(0x67, kvm_coalesced_mmio_zone.self)
+    static let unregisterCoalesced = write(0x68, kvm_coalesced_mmio_zone.self)
     static let setBootCPU = plain(0x78)
     static let ioeventfd = write(0x79, kvm_ioeventfd.self)
     static let setClock = write(0x7b, ClockData.self)

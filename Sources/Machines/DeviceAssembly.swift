@@ -31,8 +31,8 @@
         ///   - processors: how many are there from the beginning.
         init(
             _ devices: [(place: Int, name: DeviceName?, device: any Device)], slotCount: Int, processors: Int,
-            vm: borrowing VirtualMachine, memory: GuestMemory, loop: DeviceLoop, lifecycle: Lifecycle,
-            bootTimer: BootTimer, hasKeyboard: Bool
+            vm: borrowing VirtualMachine, _ vcpu: borrowing VCPU, memory: GuestMemory, loop: DeviceLoop,
+            lifecycle: Lifecycle, bootTimer: BootTimer, hasKeyboard: Bool
         ) throws(MachineError) {
             do throws(SystemError) {
                 keyboard = Keyboard(lifecycle, interrupt: try Self.interrupt(AddressMap.keyboardInterrupt, vm))
@@ -41,7 +41,8 @@
                     processors: processors, devices: devices.count,
                     line: try vm.input(ofLine: AddressMap.hotplugInterrupt))
                 hotplug = controller
-                slots = (0..<slotCount).map { DeviceSlot($0, controller) }
+                let shortcuts = try RegisterShortcuts.make(slotCount, vm, vcpu)
+                slots = (0..<slotCount).map { DeviceSlot($0, controller, shortcuts) }
                 for (place, name, device) in devices {
                     if device.type == .fileSystem { shareLoops.append(try DeviceLoop()) }
                     let itsLoop = device.type == .fileSystem ? shareLoops[shareLoops.count - 1] : loop

@@ -111,7 +111,7 @@
             if !configuration.acceptsEmulation { try Self.checkRingZero(&first, memory) }
             times.host = monotonicNanoseconds()
 
-            let parts = try Parts(configuration, more, console, vm: vm, memory: memory)
+            let parts = try Parts(configuration, more, console, vm: vm, first, memory: memory)
             let room = MemoryRoom(configuration, setup.supported)
             try parts.placeMemory(room, vm)
             times.devices = monotonicNanoseconds()

@@ -28,7 +28,8 @@
             ///   - layout: where they are, if they are not one behind the other with room behind them.
             init(
                 _ configuration: MachineConfiguration, _ more: [any Device], _ console: consuming SerialEnds,
-                at layout: DeviceLayout? = nil, vm: borrowing VirtualMachine, memory: GuestMemory
+                at layout: DeviceLayout? = nil, vm: borrowing VirtualMachine, _ vcpu: borrowing VCPU,
+                memory: GuestMemory
             ) throws(MachineError) {
                 var devices = try DeviceAssembly.make(configuration)
                 if let choice = configuration.hotplugMemory {
@@ -57,8 +58,8 @@
                 } catch { throw MachineError(.machine, error) }
                 assembly = try DeviceAssembly(
                     zip(layout.places, devices).map { ($0, $1.name, $1.device) }, slotCount: layout.count,
-                    processors: configuration.processors, vm: vm, memory: memory, loop: loop, lifecycle: lifecycle,
-                    bootTimer: bootTimer, hasKeyboard: configuration.hasKeyboard)
+                    processors: configuration.processors, vm: vm, vcpu, memory: memory, loop: loop,
+                    lifecycle: lifecycle, bootTimer: bootTimer, hasKeyboard: configuration.hasKeyboard)
                 do throws(SystemError) { relay = try SerialRelay(assembly.serial, console, gate) } catch {
                     throw MachineError(.console, error)
                 }

@@ -48,7 +48,7 @@
     struct PlacedDevice {
         let slot: DeviceSlot
         let transport: MMIOTransport
-        private let interrupt: EventInterrupt
+        private let line: DeviceLine
         /// nil for one that has no id.
         var name: DeviceName?
         /// Whether it came while the machine ran, and what it was made of then; that is nil for one that its user made:
@@ -65,14 +65,20 @@
             loop: DeviceLoop
         ) throws(SystemError) {
             self.slot = slot
-            interrupt = try EventInterrupt()
-            transport = try MMIOTransport(device, memory: memory, interrupt: interrupt, loop: loop)
-            try vm.connect(interrupt.counter.descriptor, toLine: slot.place.interrupt)
-            for (index, queue) in transport.queues.enumerated() {
-                do throws(SystemError) { try vm.notify(queue.kick.descriptor, on: notification(queue)) } catch {
-                    disconnect(transport.queues[..<index], vm)
-                    throw error
+            line = try DeviceLine(slot.shortcuts)
+            transport = try MMIOTransport(
+                device, memory: memory, interrupt: line, loop: loop, registers: slot.shortcuts?.page(slot.number))
+            var connected = 0
+            do throws(SystemError) {
+                try slot.shortcuts?.begin(slot.place, vm)
+                try vm.connect(line.counter.descriptor, toLine: slot.place.interrupt)
+                for queue in transport.queues {
+                    try vm.notify(queue.kick.descriptor, on: notification(queue))
+                    connected += 1
                 }
+            } catch {
+                disconnect(transport.queues[..<connected], vm)
+                throw error
             }
             slot.fill(transport)
         }
@@ -86,7 +92,9 @@
         /// The kernel would keep what is not taken from it.
         private func disconnect(_ queues: ArraySlice<Virtqueue>, _ vm: borrowing VirtualMachine) {
             for queue in queues { try? vm.stop(notification(queue), notifying: queue.kick.descriptor) }
-            try? vm.disconnect(interrupt.counter.descriptor, fromLine: slot.place.interrupt)
+            try? vm.disconnect(line.counter.descriptor, fromLine: slot.place.interrupt)
+            slot.shortcuts?.end(slot.place, vm)
+            slot.shortcuts?.page(slot.number).clear()
         }
 
         /// Shows the guest what is memory of it, where it is.

@@ -31,6 +31,15 @@ public final class DeviceHost {
         } catch { throw .queue(index: queue.index, error) }
     }
 
+    /// Interrupts the driver for what is done, and only then lets it notify again: what it adds meanwhile is seen without
+    /// that, which spares it an exit.
+    ///
+    /// - Returns: true where more came in between.
+    func signalAndUnmute(_ queue: Virtqueue) throws(DeviceFault) -> Bool {
+        try signal(queue)
+        return try queue.unmute()
+    }
+
     /// Does what was not asked for by the driver, as a function that the device's user called: a fault is the driver's
     /// all the same, who is asked for a reset.
     public func attempt(_ body: () throws(DeviceFault) -> Void) {
@@ -39,6 +48,10 @@ public final class DeviceHost {
 
     /// Tells the driver that the configuration space changed.
     public func configurationChanged() { transport.configurationChanged() }
+
+    /// Shows the driver the configuration space as it is now, where it changed by what the driver asked for: it is not
+    /// told.
+    public func configurationFollowed() { transport.showConfiguration() }
 
     /// Watches a descriptor of the device's own; ``Device/eventReady(_:_:)`` gets the token.
     public func watch(

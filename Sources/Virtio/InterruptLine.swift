@@ -4,6 +4,14 @@ import Linux
 public protocol InterruptLine: AnyObject, Sendable {
     /// Raises an edge.
     func raise()
+    /// Hands on the driver's acknowledgements (writes of ``MMIORegister/interruptAcknowledge``) that the hypervisor has
+    /// taken from it and kept. Called before a cause is added or looked at.
+    func handOnAcknowledgements()
+}
+
+extension InterruptLine {
+    /// None is kept.
+    public func handOnAcknowledgements() {}
 }
 
 /// An interrupt as a write to an eventfd, which a hypervisor turns into one: `KVM_IRQFD`.

@@ -29,16 +29,30 @@ import Testing
         #expect(machine.read(MMIORegister(rawValue: 0x1f0)) == 0)
     }
 
-    @Test("registers are accessed whole: other widths and places read as zero and write nothing; section 4.2.2.2")
+    @Test("registers are written whole, and what is read otherwise are their bytes; section 4.2.2.2")
     func widths() throws {
         let machine = try machine()
-        for (offset, width) in [(0, 1), (0, 2), (0, 8), (1, 4), (2, 4), (0x71, 4), (0x1000, 4), (.max, 4), (.max, 8)]
+        let bytes = "virt".utf8.map { UInt64($0) } + [2, 0, 0, 0]
+        for width in [1, 2, 4, 8] {
+            for offset in 0...8 - width {
+                let expected = (0..<width).reduce(UInt64(0)) { $0 | bytes[offset + $1] << UInt64(8 * $1) }
+                #expect(machine.transport.read(UInt64(offset), width: width) == expected, "\(offset) \(width)")
+            }
+        }
+        for (offset, width) in [
+            (0, 3), (0, 16), (0, 0), (0, -1), (0xffd, 4), (0xfff, 2), (0x1000, 1), (.max, 4), (.max, 8),
+        ]
             as [(UInt64, Int)]
         {
             #expect(machine.transport.read(offset, width: width) == 0)
-            machine.transport.write(offset, 1, width: width)
         }
-        machine.transport.write(0x70, 1, width: 1)
+        for (offset, width) in [
+            (0x70, 1), (0x70, 2), (0x70, 8), (0x71, 4), (0x6f, 4), (0x1000, 4), (.max, 4), (.max, 8),
+        ]
+            as [(UInt64, Int)]
+        {
+            machine.transport.write(offset, 0x0101_0101, width: width)
+        }
         #expect(machine.status == [])
     }
 

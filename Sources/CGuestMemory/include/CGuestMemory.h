@@ -29,6 +29,12 @@ BH_GUEST_ACCESS(64)
 // Orders a store before a later load, as seen by the guest's processors.
 static inline void bh_full_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
+static inline void bh_fetch_or_32(void *address, uint32_t bits) {
+    __atomic_fetch_or((uint32_t *)address, bits, __ATOMIC_ACQ_REL);
+}
+static inline void bh_fetch_and_32(void *address, uint32_t bits) {
+    __atomic_fetch_and((uint32_t *)address, bits, __ATOMIC_ACQ_REL);
+}
 static inline uint64_t bh_fetch_or_64(uint64_t *address, uint64_t bits) {
     return __atomic_fetch_or(address, bits, __ATOMIC_RELAXED);
 }

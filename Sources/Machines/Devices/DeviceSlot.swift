@@ -9,13 +9,16 @@
         let place: ACPITables.DevicePlace
         private let transport = Mutex<MMIOTransport?>(nil)
         private let hotplug: HotplugController
+        /// nil where this host has none.
+        let shortcuts: RegisterShortcuts?
 
         /// - Parameters:
         ///   - number: of all places; its address and its interrupt go by it.
         ///   - hotplug: who is told that a driver has let go of the device.
-        init(_ number: Int, _ hotplug: HotplugController) {
+        init(_ number: Int, _ hotplug: HotplugController, _ shortcuts: RegisterShortcuts?) {
             self.number = number
             self.hotplug = hotplug
+            self.shortcuts = shortcuts
             place = ACPITables.DevicePlace(
                 address: AddressMap.firstDevice + UInt64(number) * MMIOTransport.size,
                 interrupt: AddressMap.deviceInterrupts.lowerBound + UInt32(number))
@@ -28,6 +31,7 @@
         // The lock is not held while the device answers: another processor may ask at the same time.
         private var device: MMIOTransport? { transport.withLock { $0 } }
 
+        /// Not called where the guest has shortcuts.
         func read(_ offset: UInt64, width: Int) -> UInt64 { device?.read(offset, width: width) ?? 0 }
 
         func write(_ offset: UInt64, _ value: UInt64, width: Int) {

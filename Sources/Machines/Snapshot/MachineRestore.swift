@@ -56,7 +56,9 @@
             let (memory, handler) = try Self.restoredMemory(snapshot, source, vm)
             times.host = monotonicNanoseconds()
 
-            var parts = try Parts(configuration, more, console, at: snapshot.layout, vm: vm, memory: memory)
+            var first: VCPU? = try building(.processors) { () throws(SystemError) in try vm.makeVCPU(0) }
+            var parts = try Parts(
+                configuration, more, console, at: snapshot.layout, vm: vm, first!, memory: memory)
             for (place, device) in zip(snapshot.layout.places.dropFirst(expected), snapshot.additions) {
                 try parts.assembly.add(device, at: place, vm: vm, memory: memory, loop: parts.loop)
             }
@@ -67,7 +69,7 @@
             var processors: [Processor] = []
             do throws(SystemError) {
                 for (id, state) in snapshot.processors.enumerated() {
-                    let vcpu = try vm.makeVCPU(UInt32(id))
+                    let vcpu = if let made = first.take() { made } else { try vm.makeVCPU(UInt32(id)) }
                     try state.restore(to: vcpu)
                     processors.append(growth.processor(vcpu, parts.lifecycle, cpuid: state.cpuid))
                 }

@@ -137,7 +137,8 @@ extension Block {
             }
             engine.commit()
             guard left > 0, bytesLeft > 0, large == nil else { return try queue.kickAgain() }
-            isMore = try queue.unmute()
+            try reap()
+            isMore = try host.signalAndUnmute(queue)
         }
     }
 

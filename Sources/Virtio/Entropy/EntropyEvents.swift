@@ -64,7 +64,7 @@ extension Entropy {
                 break
             }
             // While it waits, the timer goes on, not the driver.
-            isMore = throttle.isWaiting ? false : try queue.unmute()
+            isMore = throttle.isWaiting ? false : try host.signalAndUnmute(queue)
         }
         try host.signal(queue)
     }

@@ -53,7 +53,7 @@ extension FileSystem {
                 try queue.kickAgain()
                 break
             }
-            isMore = try queue.unmute()
+            isMore = try host.signalAndUnmute(queue)
         }
         try host.signal(queue)
     }

@@ -103,6 +103,7 @@ extension MMIOTransport {
     /// - Throws: ``StateError``; the transport is as after a reset then.
     public func restore(_ state: TransportState) throws(StateError) {
         try device.lock.locked { () throws(StateError) in
+            defer { showConfiguration() }
             do throws(StateError) { try takeUp(state) } catch {
                 reset()
                 throw error

@@ -1,6 +1,5 @@
 import GuestMemory
 import Linux
-import Synchronization
 
 /// A device behind memory-mapped registers; virtio 1.2, section 4.2, version 2 of the interface.
 ///
@@ -23,23 +22,36 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
     let memory: GuestMemory
     private let line: any InterruptLine
     private let loop: DeviceLoop
-    // Outside the lock: the guest reads and acknowledges it at each interrupt, while the device may be at work.
-    private let cause = Atomic<UInt32>(0)
+    /// All that is read, at any moment and without the lock. The cause of an interrupt is nowhere else: the guest
+    /// acknowledges it while the device may be at work.
+    private let registers: RegisterPage
 
-    // All below is guarded by the device's lock.
-    var status: DeviceStatus = []
+    // All below is guarded by the device's lock, and shown in the registers.
+    var status: DeviceStatus = [] {
+        didSet { registers[.status] = UInt32(status.rawValue) }
+    }
     var negotiated: Features = []
-    var setups: [QueueSlot]
-    var deviceFeaturesSelect: UInt32 = 0
+    var setups: [QueueSlot] {
+        didSet { showQueue() }
+    }
+    var deviceFeaturesSelect: UInt32 = 0 {
+        didSet { showFeatures() }
+    }
     var driverFeaturesSelect: UInt32 = 0
-    var queueSelect: UInt32 = 0
-    var generation: UInt32 = 0
+    var queueSelect: UInt32 = 0 {
+        didSet { showQueue() }
+    }
+    var generation: UInt32 = 0 {
+        didSet { registers[.configurationGeneration] = generation }
+    }
     var host: DeviceHost?
     var registrar: DeviceLoop.Registrar?
     var isPaused = false
     /// Something that changed while the device was paused has to be said when it goes on.
     var owesInterrupt = false
     var lastFault: DeviceFault?
+    /// Whether the registers may be another's by now.
+    private var isOver = false
 
     struct QueueSlot {
         var setup = Virtqueue.Setup()
@@ -52,9 +64,10 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
     ///   - line: the wire by which the device interrupts.
     ///   - loop: where the device does its work.
     ///   - queueFeatures: which layouts and shortcuts the queues offer.
+    ///   - page: where the registers are; in a page of their own where none is given.
     public init(
         _ device: any Device, memory: GuestMemory, interrupt line: any InterruptLine, loop: DeviceLoop,
-        queueFeatures: Features = .queue
+        queueFeatures: Features = .queue, registers page: RegisterPage? = nil
     ) throws(SystemError) {
         self.device = device
         self.memory = memory
@@ -67,7 +80,39 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
         }
         self.queues = queues
         setups = Array(repeating: QueueSlot(), count: queues.count)
+        registers = if let page { page } else { try RegisterPages(count: 1).page(0) }
+        showAll()
     }
+
+    private func showAll() {
+        registers[.version] = 2
+        registers[.deviceID] = device.type.rawValue
+        registers[.vendorID] = MMIOTransport.vendor
+        // A region of shared memory that is not there has a length of all ones.
+        for register: MMIORegister in [
+            .sharedMemoryLengthLow, .sharedMemoryLengthHigh, .sharedMemoryBaseLow, .sharedMemoryBaseHigh,
+        ] { registers[register] = .max }
+        showFeatures()
+        showQueue()
+        device.lock.locked { showConfiguration() }
+        // Last: who looks for a device and finds one finds all of it.
+        registers[.magicValue] = MMIOTransport.magic
+    }
+
+    private func showFeatures() {
+        registers[.deviceFeatures] =
+            deviceFeaturesSelect < 2
+            ? UInt32(truncatingIfNeeded: offered.rawValue >> UInt64(32 * deviceFeaturesSelect)) : 0
+    }
+
+    private func showQueue() {
+        let isThere = queueSelect < queues.count
+        registers[.queueSizeMax] = isThere ? UInt32(queues[Int(queueSelect)].maximumSize) : 0
+        registers[.queueReady] = isThere && setups[Int(queueSelect)].isReady ? 1 : 0
+    }
+
+    /// Shows the device's configuration space as it is now; with the lock held.
+    func showConfiguration() { registers.setConfiguration(device.configuration()) }
 
     deinit {
         if let registrar { loop.detach(registrar) }
@@ -75,7 +120,10 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
 
     /// Ends the device's work and lets the loop forget it, as when its machine ends.
     public func shutDown() {
-        device.lock.locked { reset() }
+        device.lock.locked {
+            reset()
+            isOver = true
+        }
     }
 
     /// How far the driver is.
@@ -96,17 +144,8 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
     ///   - width: 1, 2, 4 or 8 bytes.
     /// - Returns: the value, in its lowest `width` bytes; zero where there is nothing to read.
     public func read(_ offset: UInt64, width: Int) -> UInt64 {
-        if offset == MMIORegister.interruptStatus.rawValue && width == 4 {
-            return UInt64(cause.load(ordering: .acquiring))
-        }
-        return device.lock.locked {
-            if offset >= MMIORegister.configuration.rawValue {
-                return readConfiguration(offset - MMIORegister.configuration.rawValue, width)
-            }
-            // Registers are 32 bits wide, and are accessed whole.
-            guard width == 4, offset % 4 == 0 else { return 0 }
-            return UInt64(readRegister(MMIORegister(rawValue: offset)))
-        }
+        line.handOnAcknowledgements()
+        return registers.read(offset, width: width)
     }
 
     /// A guest's write; what is no write of a register does nothing.
@@ -116,8 +155,9 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
             guard place < 4096, width >= 1, width <= 8 else { return }
             let bytes = (0..<width).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }
             device.lock.locked {
-                if status.isDisjoint(with: [.needsReset, .failed]) {
+                if !isOver, status.isDisjoint(with: [.needsReset, .failed]) {
                     device.writeConfiguration(at: Int(place), bytes)
+                    showConfiguration()
                 }
             }
             return
@@ -125,42 +165,11 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
         guard width == 4, offset % 4 == 0 else { return }
         let value = UInt32(truncatingIfNeeded: value)
         switch MMIORegister(rawValue: offset) {
-        case .interruptAcknowledge: cause.bitwiseAnd(~value, ordering: .acquiringAndReleasing)
+        case .interruptAcknowledge: registers.acknowledge(value)
         case .queueNotify:
             // The loop does the work; a queue that is not there, or not running, has none.
             if Int(value) < queues.count { try? queues[Int(value)].kick.add() }
-        case let register: device.lock.locked { writeRegister(register, value) }
-        }
-    }
-
-    private func readConfiguration(_ offset: UInt64, _ width: Int) -> UInt64 {
-        guard width >= 1, width <= 8 else { return 0 }
-        let bytes = device.configuration()
-        var value: UInt64 = 0
-        for index in 0..<width {
-            let (place, overflow) = offset.addingReportingOverflow(UInt64(index))
-            if !overflow, place < UInt64(bytes.count) { value |= UInt64(bytes[Int(place)]) << UInt64(8 * index) }
-        }
-        return value
-    }
-
-    private func readRegister(_ register: MMIORegister) -> UInt32 {
-        switch register {
-        case .magicValue: MMIOTransport.magic
-        case .version: 2
-        case .deviceID: device.type.rawValue
-        case .vendorID: MMIOTransport.vendor
-        case .deviceFeatures:
-            deviceFeaturesSelect < 2
-                ? UInt32(truncatingIfNeeded: offered.rawValue >> UInt64(32 * deviceFeaturesSelect)) : 0
-        case .queueSizeMax: queueSelect < queues.count ? UInt32(queues[Int(queueSelect)].maximumSize) : 0
-        case .queueReady: queueSelect < queues.count && setups[Int(queueSelect)].isReady ? 1 : 0
-        case .interruptStatus: cause.load(ordering: .acquiring)
-        case .status: UInt32(status.rawValue)
-        // A region of shared memory that is not there has a length of all ones.
-        case .sharedMemoryLengthLow, .sharedMemoryLengthHigh, .sharedMemoryBaseLow, .sharedMemoryBaseHigh: .max
-        case .configurationGeneration: generation
-        default: 0
+        case let register: device.lock.locked { if !isOver { writeRegister(register, value) } }
         }
     }
 
@@ -170,7 +179,10 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
         case .driverFeaturesSelect: driverFeaturesSelect = value
         case .driverFeatures: writeFeatures(value)
         case .queueSelect: queueSelect = value
-        case .status: writeStatus(value)
+        case .status:
+            writeStatus(value)
+            // What it shows may hang on what was agreed.
+            showConfiguration()
         case .queueReady: writeQueueReady(value)
         case .queueSize: setUp { $0.size = UInt16(clamping: value) }
         case .queueDescriptorLow: setUp { $0.descriptorArea.low = value }
@@ -217,7 +229,9 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
     /// Interrupts the driver. A driver that is not ready is never interrupted.
     func interrupt(_ reason: InterruptCause) {
         guard status.contains(.driverOK) else { return }
-        cause.bitwiseOr(reason.rawValue, ordering: .acquiringAndReleasing)
+        // An acknowledgement of what came before must not take this away.
+        line.handOnAcknowledgements()
+        registers.set(reason.rawValue, in: .interruptStatus)
         if isPaused && !status.contains(.needsReset) {
             owesInterrupt = true
         } else {
@@ -226,13 +240,20 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
     }
 
     func configurationChanged() {
+        showConfiguration()
         generation &+= 1
         interrupt(.configuration)
     }
 
     var pendingCause: UInt32 {
-        get { cause.load(ordering: .acquiring) }
-        set { cause.store(newValue, ordering: .releasing) }
+        get {
+            line.handOnAcknowledgements()
+            return registers[.interruptStatus]
+        }
+        set {
+            line.handOnAcknowledgements()
+            registers[.interruptStatus] = newValue
+        }
     }
 
     func raiseAgain() { line.raise() }

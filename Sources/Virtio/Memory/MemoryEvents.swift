@@ -41,7 +41,7 @@ extension Memory {
                 try queue.kickAgain()
                 break
             }
-            isMore = try queue.unmute()
+            isMore = try host.signalAndUnmute(queue)
         }
         try host.signal(queue)
     }
@@ -74,6 +74,8 @@ extension Memory {
             case .state: look(address, count, &state)
             case nil: .error
             }
+        // How much is plugged is in the configuration space, and true before the answer is there.
+        host?.configurationFollowed()
         var writer = chain.writer
         writer.write(answer.rawValue)
         for _ in 0..<3 { writer.write(UInt16(0)) }

@@ -68,7 +68,7 @@ extension PersistentMemory {
                 break
             }
             // While it waits, the timer goes on, not the driver.
-            isMore = throttle.isWaiting ? false : try queue.unmute()
+            isMore = throttle.isWaiting ? false : try host.signalAndUnmute(queue)
         }
         try host.signal(queue)
     }

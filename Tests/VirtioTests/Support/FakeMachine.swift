@@ -22,14 +22,17 @@ final class FakeMachine {
     private var free = FakeMachine.bufferBase
 
     init(
-        _ device: any Device, memory: GuestMemory? = nil, queueFeatures: Features = .queue, size: UInt64 = 32 << 20
+        _ device: any Device, memory: GuestMemory? = nil, queueFeatures: Features = .queue, size: UInt64 = 32 << 20,
+        registers: RegisterPage? = nil
     ) throws {
         self.device = device
         self.memory = try memory ?? GuestMemory(size: size)
         loop = try DeviceLoop()
         line = CountingLine()
         transport = try MMIOTransport(
-            device, memory: self.memory, interrupt: line, loop: loop, queueFeatures: queueFeatures)
+            device, memory: self.memory, interrupt: line, loop: loop, queueFeatures: queueFeatures,
+            registers: registers)
+        line.page = registers
     }
 
     deinit { transport.shutDown() }
@@ -149,7 +152,15 @@ struct FakeBuffer: Equatable {
 /// Counts the interrupts a guest would get.
 final class CountingLine: InterruptLine, @unchecked Sendable {
     private(set) var count = 0
+    /// Acknowledgements that a hypervisor would keep, and what they go to.
+    var kept: [UInt32] = []
+    var page: RegisterPage?
+
     func raise() { count += 1 }
+    func handOnAcknowledgements() {
+        for bits in kept { page?.acknowledge(bits) }
+        kept = []
+    }
     func take() -> Int {
         defer { count = 0 }
         return count
