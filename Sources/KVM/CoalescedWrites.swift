@@ -4,8 +4,8 @@ import Synchronization
 
 extension VirtualMachine {
     /// Has the kernel keep a guest's writes to these addresses instead of leaving ``VCPU/run(_:)`` with each:
-    /// ``CoalescedWrites`` gives them out. While 169 of them are kept (on hosts with pages of 4 KiB), the next come as
-    /// ``Exit/memoryWrite(address:size:value:)`` all the same; `KVM_REGISTER_COALESCED_MMIO`, `KVM_CAP_COALESCED_MMIO`.
+    /// ``CoalescedWrites`` gives them out. Without room for more (for 85 at least, on hosts with pages of 4 KiB) they come
+    /// as ``Exit/memoryWrite(address:size:value:)`` all the same; `KVM_REGISTER_COALESCED_MMIO`, `KVM_CAP_COALESCED_MMIO`.
     ///
     /// - Throws: `ENOSPC` where the machine has a thousand places of this and other kinds.
     public func keepWrites(at address: UInt64, size: UInt32) throws(SystemError) {

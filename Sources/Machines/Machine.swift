@@ -204,7 +204,7 @@
                         threads.append(try makeThread("vcpu \(index)", .processor, at: gate) { processor.run() })
                     }
                     if let debugger = debugger.withLock({ $0 }) {
-                        threads.append(try MachineThread("gdb") { debugger.run() })
+                        threads.append(try makeThread("gdb", .debugger) { debugger.run() })
                     }
                 } catch {
                     let failure = MachineError(.machine, error)

@@ -14,6 +14,8 @@ public struct ThreadRole: RawRepresentable, Hashable, Sendable {
     public static let serial = ThreadRole(rawValue: "serial")
     /// A virtual processor: it runs the guest, and answers its accesses to ports and registers.
     public static let processor = ThreadRole(rawValue: "vcpu")
+    /// A debugger's other end: it reads and changes all of the guest's state.
+    public static let debugger = ThreadRole(rawValue: "gdb")
 }
 
 extension ThreadRole: CustomStringConvertible {

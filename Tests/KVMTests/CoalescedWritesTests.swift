@@ -64,7 +64,8 @@
             else { return }
             var seen: [Seen] = []
             var exit = try guest.machine.vcpu.step()
-            #expect(exit == .memoryWrite(0x20020, 2, 400 - 169))
+            // Some kernels, 6.1 among them, count too little room.
+            #expect((400 - 169...400 - 85).contains { exit == .memoryWrite(0x20020, 2, $0) }, "\(exit)")
             // In the order in which they were made, round the ring's end.
             while exit != .halt {
                 seen += all(guest.writes) + [exit]

@@ -51,6 +51,32 @@
             #expect(access("\(scratch.path)/console", F_OK) != 0)
         }
 
+        /// All that a debugger may do, done under the filters.
+        @Test func aDebuggerWorksUnderThem() throws {
+            let path = "\(scratch.path)/gdb"
+            // mov eax, 0x1234; inc eax; off
+            let code: [UInt8] = [0xb8, 0x34, 0x12, 0, 0, 0xff, 0xc0, 0x66, 0xba, 0x00, 0x06, 0xb0, 0x34, 0xee]
+            let kernel = try scratch.file("stepped", TestELF(code: code + [0xf4, 0xeb, 0xfd]).bytes)
+            let running = try Monitor([
+                "run", "--accept-emulation", "--memory", "32", "--cpus", "2", "--kernel", kernel, "--gdb", path,
+            ])
+            #expect(eventually(30) { access(path, F_OK) == 0 })
+            let client = try DebuggerClient(path)
+            #expect(try client.ask("?") == "S05")
+            #expect(try eventually(30) { try threads(running.pid, "Seccomp")["bulkhead-vm"] == "2" })
+            let found = try threads(running.pid, "Seccomp")
+            #expect(found.keys.contains("gdb") && found.values.allSatisfy { $0 == "2" }, "\(found)")
+            let registers = try client.ask("g")
+            #expect(try client.ask("G" + registers) == "OK")
+            #expect(try client.ask("M3000,2:abcd") == "OK" && client.ask("m3000,2") == "abcd")
+            #expect(try client.ask("Z1,100007,1") == "OK" && client.ask("z1,100007,1") == "OK")
+            #expect(try client.ask("Z0,100007,1") == "OK" && client.ask("z0,100007,1") == "OK")
+            #expect(try client.ask("s") == "T05thread:1;" && client.ask("p0") == "3412000000000000")
+            #expect(try client.ask("D") == "OK")
+            #expect(try running.finish().status == 0)
+            #expect(access(path, F_OK) != 0)
+        }
+
         @Test func withoutFiltersThereAreNone() throws {
             let running = try monitor("--no-seccomp")
             running.wait(for: "!")

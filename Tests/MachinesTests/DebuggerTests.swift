@@ -36,44 +36,9 @@
                 return machine
             }
 
-            /// What the protocol's other side does.
-            private final class Client {
-                private let socket: Descriptor
-                private var decoder = GDBPacketDecoder()
-                private var waiting: [UInt8] = []
-
-                init(_ path: String) throws { socket = try UnixSocket.connect(to: path) }
-
-                /// The other side may have gone: a signal would end the tests.
-                func send(_ bytes: [UInt8]) throws {
-                    guard Glibc.send(socket.rawValue, bytes, bytes.count, CInt(MSG_NOSIGNAL)) == bytes.count
-                    else { throw Errno.current }
-                }
-
-                /// The next packet of the server's.
-                func next() throws -> String {
-                    while true {
-                        while let byte = waiting.first {
-                            waiting.removeFirst()
-                            if case .packet(let body) = decoder.take(byte) {
-                                try? send([UInt8(ascii: "+")])
-                                return String(decoding: body, as: UTF8.self)
-                            }
-                        }
-                        waiting = try socket.next()
-                        if waiting.isEmpty { return "(closed)" }
-                    }
-                }
-
-                func ask(_ text: String) throws -> String {
-                    try send(GDBPacket.encode(Array(text.utf8)))
-                    return try next()
-                }
-            }
-
             @Test func theGuestStandsAndSteps() throws {
                 let machine = try debugged(Self.code)
-                let client = try Client(path)
+                let client = try DebuggerClient(path)
                 #expect(try client.ask("?") == "S05")
                 #expect(try client.ask("qfThreadInfo") == "m1")
                 #expect(try client.ask("qsThreadInfo") == "l")
@@ -107,7 +72,7 @@
 
             @Test func aBreakpointIsWrittenAndTakenBack() throws {
                 let machine = try debugged(Self.code)
-                let client = try Client(path)
+                let client = try DebuggerClient(path)
                 #expect(try client.ask("Z0,100007,1") == "OK")
                 #expect(try client.ask("Z0,100007,1") == "OK")
                 #expect(try client.ask("m100007,1") == "cc")
@@ -124,7 +89,7 @@
 
             @Test func aBreakpointStopsTheGuest() throws {
                 let machine = try debugged(Self.code)
-                let client = try Client(path)
+                let client = try DebuggerClient(path)
                 #expect(try client.ask("Z0,100007,1") == "OK")
                 withKnownIssue(Self.breakpointsAreLost, isIntermittent: true) {
                     let (answer, place) = (try client.ask("c"), try client.ask("p10"))
@@ -137,7 +102,7 @@
 
             @Test func theProcessorsOwnBreakpointsStopTheGuest() throws {
                 let machine = try debugged(Self.code)
-                let client = try Client(path)
+                let client = try DebuggerClient(path)
                 #expect(try client.ask("Z1,100005,1") == "OK")
                 #expect(try client.ask("Z1,4,1") == "OK")
                 #expect(try client.ask("z1,4,1") == "OK")
@@ -170,7 +135,7 @@
                 #expect(machine.wait() == .stopped)
 
                 let other = try debugged(Self.forEver, processors: 3)
-                var client = try Client(path)
+                var client = try DebuggerClient(path)
                 #expect(try client.ask("qfThreadInfo") == "m1,2,3")
                 #expect(try client.ask("T3") == "OK")
                 #expect(try client.ask("T4") == "E03")
@@ -183,7 +148,7 @@
                 // The reset vector of a processor that was not started.
                 #expect(try client.ask("p10") == "f0ff000000000000")
                 // One that goes without a word: the guest goes on, and the next finds it.
-                client = try Client(path)
+                client = try DebuggerClient(path)
                 #expect(try client.ask("?") == "S05")
                 #expect(try client.ask("p10") == "0000100000000000")
                 other.stop()
@@ -193,7 +158,7 @@
 
             @Test func aHostileDebuggerDoesNoHarm() throws {
                 let machine = try debugged(Self.forEver)
-                let client = try Client(path)
+                let client = try DebuggerClient(path)
                 try client.send(Array("$$$#00+-$zz#".utf8) + [UInt8](repeating: 0x24, count: 1000))
                 try client.send(Array("m0,4#00".utf8))
                 for text in [

@@ -50,6 +50,33 @@
                 return failed
             }
 
+            /// Two that replace one file at once, at each moment of the first.
+            @Test func oneReplacesAFileAtATime() throws {
+                let path = try scratch.file("state", Array("old".utf8))
+                func isRefused() -> Bool {
+                    do { _ = try ReplacementFile(path) } catch { return error.errno == .busy }
+                    return false
+                }
+                var first: ReplacementFile? = try ReplacementFile(path)
+                #expect(isRefused())
+                try first?.exchange()
+                #expect(isRefused(), "what was replaced may still go back")
+                #expect(first?.goBack() == true)
+                #expect(isRefused())
+                #expect(try readText(path) == "old")
+                first = nil
+                #expect(names() == ["state"])
+                // What a save left that was killed is nobody's.
+                _ = try scratch.file("state.saving", [1])
+                first = try ReplacementFile(path)
+                try first?.replace()
+                // At its place; another may come.
+                let second = try ReplacementFile(path)
+                first = nil
+                try second.exchange()
+                #expect(try readText(path) == "")
+            }
+
             @Test func whatTheKernelRefusesLeavesTheOldOne() throws {
                 var configuration = MachineConfiguration(
                     kernel: try scratch.file("kernel", TestELF(code: CountingGuest.code).bytes))

@@ -11,8 +11,7 @@ func run(_ arguments: Arguments) throws(Failure) -> CInt {
     // What is wrong with the options, nobody should have to learn behind what is wrong with the host.
     do throws(MachineError) { try arguments.machine.validate() } catch { throw Failure(error) }
 
-    // A debugger has all of the guest anyway, and makes the processors' threads do what they else never do.
-    let confinement = try Confinement(arguments.debugger == nil ? arguments.confinement : .none)
+    let confinement = try Confinement(arguments.confinement)
     var configuration = arguments.machine
     let passts = try Passt.start(arguments.passts, for: &configuration)
     defer { for passt in passts { passt.end() } }

@@ -25,6 +25,8 @@
         private let kicker: VCPUKicker
         private let lifecycle: Lifecycle
         private let release: EventCounter
+        /// Readable on a release, and at the machine's end.
+        private let events: EventLoop
         private let arrivals: DebugArrivals
 
         init(
@@ -36,6 +38,9 @@
             self.lifecycle = lifecycle
             self.arrivals = arrivals
             release = try EventCounter()
+            events = try EventLoop()
+            try events.add(release.descriptor, for: .readable, token: 0)
+            try events.add(lifecycle.event.descriptor, for: .readable, token: 1)
         }
 
         // MARK: - The processor's side
@@ -66,11 +71,7 @@
                     return true
                 }
                 if isFree { return going }
-                var polled = [
-                    pollfd(fd: release.descriptor.rawValue, events: Int16(POLLIN), revents: 0),
-                    pollfd(fd: lifecycle.event.descriptor.rawValue, events: Int16(POLLIN), revents: 0),
-                ]
-                _ = poll(&polled, nfds_t(polled.count), -1)
+                _ = try? events.wait(timeoutMilliseconds: -1) { _, _ in }
                 _ = try? release.take()
             }
         }

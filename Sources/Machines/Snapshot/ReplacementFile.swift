@@ -3,11 +3,14 @@ import Glibc
 import Linux
 
 /// A new file that takes the place of an old one when it is whole, and not before: who reads the path meanwhile, or after
-/// a failure, finds the old one. It is the owner's alone, or what the old one was.
+/// a failure, finds the old one. It is the owner's alone, or what the old one was. There is one at a time: what lies beside
+/// the path is locked as long as this value is there (`flock(2)`).
 final class ReplacementFile {
     let path: String
     let file: Descriptor
     private let temporary: String
+    /// What was replaced, and lies beside the path now.
+    private var old: Descriptor?
     private var place = Place.aside
 
     /// Where the new file is, and where the old one.
@@ -24,7 +27,7 @@ final class ReplacementFile {
         case left
     }
 
-    /// - Throws: `EISDIR` where something else than a file is at the path.
+    /// - Throws: `EISDIR` where something else than a file is at the path, `EBUSY` where somebody else replaces it now.
     init(_ path: String) throws(SystemError) {
         self.path = path
         temporary = Self.temporary(path)
@@ -50,14 +53,47 @@ final class ReplacementFile {
     }
 
     private static func make(_ path: String, _ mode: mode_t) throws(SystemError) -> Descriptor {
-        func make() throws(SystemError) -> Descriptor {
-            try Descriptor.open(path, [.readWrite, .create, .exclusive, .noFollow], mode: mode)
+        while true {
+            do throws(SystemError) {
+                let made = try Descriptor.open(path, [.readWrite, .create, .exclusive, .noFollow], mode: mode)
+                if try lock(made, at: path) { return made }
+            } catch {
+                guard error.errno == .fileExists else { throw error }
+                // What a save that was killed left is of no use to anybody.
+                try removeLeftOver(path)
+            }
         }
-        do throws(SystemError) { return try make() } catch {
-            // What a save that was killed left is of no use to anybody.
-            guard error.errno == .fileExists, unlink(path) == 0 else { throw error }
-            return try make()
+    }
+
+    private static func removeLeftOver(_ path: String) throws(SystemError) {
+        let leftOver: Descriptor
+        do throws(SystemError) { leftOver = try Descriptor.open(path, [.readOnly, .noFollow, .nonBlocking]) } catch {
+            // Whoever had it is done; or it is something else, which nobody holds.
+            if error.errno == .noSuchFileOrDirectory { return }
+            try systemCall("remove \(quoted(path))") { unlink(path) }
+            return
         }
+        if try lock(leftOver, at: path) { try systemCall("remove \(quoted(path))") { unlink(path) } }
+    }
+
+    /// - Returns: false where the path leads elsewhere by now.
+    /// - Throws: `EBUSY` where another has the lock.
+    private static func lock(_ file: borrowing Descriptor, at path: String) throws(SystemError) -> Bool {
+        guard flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+            guard Errno.current == .wouldBlock else { throw SystemError("lock \(quoted(path))", .current) }
+            throw SystemError("replace \(quoted(path))", .busy, hint: "another save is at work on it")
+        }
+        var there = stat()
+        guard lstat(path, &there) == 0 else { return false }
+        let own = try file.status()
+        return there.st_ino == own.inode && there.st_dev == own.device
+    }
+
+    /// Makes sure that nobody else replaces a file, for as long as the value is there; nil where there is no file.
+    static func hold(_ path: String) throws(SystemError) -> Descriptor? {
+        guard let file = try? Descriptor.open(path, [.readOnly, .noFollow, .nonBlocking]) else { return nil }
+        guard try lock(file, at: path) else { return nil }
+        return file
     }
 
     /// Where the new file is until it takes the place of the old one.
@@ -77,6 +113,7 @@ final class ReplacementFile {
 
     /// Changes places with the old one; `renameat2(2)`. ``goBack()`` undoes it, and the old one goes with this value.
     func exchange() throws(SystemError) {
+        old = try Self.hold(path)
         if bh_exchange(AT_FDCWD, temporary, path) == 0 {
             place = .exchanged
             Self.syncFolder(of: path)

@@ -38,7 +38,8 @@
         /// Ends what a save that was killed has begun: a memory beside its place goes there if the state is its own.
         func settle() throws(MachineError) {
             let waiting = ReplacementFile.temporary(memory)
-            guard access(waiting, F_OK) == 0, let snapshot = try? Snapshot(readingFrom: state),
+            let held = try building(.memory) { () throws(SystemError) in try ReplacementFile.hold(waiting) }
+            guard held != nil, let snapshot = try? Snapshot(readingFrom: state),
                 let file = try? MemoryFile(of: snapshot, at: memory), file.path == waiting
             else { return }
             try building(.memory) { () throws(SystemError) in try ReplacementFile.move(waiting, memory) }

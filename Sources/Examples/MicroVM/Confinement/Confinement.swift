@@ -83,7 +83,7 @@ extension ThreadRole {
     static let console = ThreadRole(rawValue: "console")
 
     /// Every kind of thread that this program has.
-    static let all: [ThreadRole] = [.main, .api, .devices, .share, .serial, .console, .processor]
+    static let all: [ThreadRole] = [.main, .api, .devices, .share, .serial, .console, .processor, .debugger]
 
     /// The kind's name for as long as the process runs.
     fileprivate var staticName: UnsafePointer<CChar> {

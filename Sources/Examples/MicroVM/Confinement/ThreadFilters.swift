@@ -15,6 +15,7 @@ enum ThreadFilters {
             .share: profile(everyThread + devices + files),
             .serial: profile(everyThread + relays),
             .console: profile(everyThread + relays + [calls("accept4")]),
+            .debugger: profile(everyThread + relays + [calls("accept4", "setsockopt")] + state),
             .main: profile(everyThread + devices + relays + goodbye),
             // It makes the others, and they are under its filter too.
             .api: profile(
@@ -95,8 +96,10 @@ enum ThreadFilters {
 
     /// A virtual processor's run, and the line of the event device, which a guest's question lowers.
     private static var processor: [SeccompRule] {
-        ([UInt64(BH_KVM_RUN), UInt64(BH_KVM_IRQ_LINE)] + processorState).map { call("ioctl", 1, $0) }
+        [BH_KVM_RUN, BH_KVM_IRQ_LINE].map { call("ioctl", 1, UInt64($0)) } + state
     }
+
+    private static var state: [SeccompRule] { processorState.map { call("ioctl", 1, $0) } }
 
     /// Bytes from one descriptor to another.
     private static var relays: [SeccompRule] { [calls("poll", "ppoll", "recvfrom", "sendto")] + flags }
