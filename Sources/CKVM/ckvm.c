@@ -133,7 +133,7 @@ uint64_t bh_kvm_nanoseconds(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static uint32_t coalesced_places(void) {
+uint32_t bh_kvm_most_writes(void) {
     return (uint32_t)((bh_kvm_page_size() - sizeof(struct kvm_coalesced_mmio_ring)) / sizeof(struct kvm_coalesced_mmio));
 }
 
@@ -141,7 +141,7 @@ struct kvm_coalesced_mmio *bh_kvm_first_write(struct kvm_coalesced_mmio_ring *ri
     // Acquire both: what the kernel stored before it moved the end, and what another thread did before it moved the start.
     uint32_t first = __atomic_load_n(&ring->first, __ATOMIC_ACQUIRE);
     uint32_t last = __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE);
-    if (first == last || first >= coalesced_places()) return NULL;
+    if (first == last || first >= bh_kvm_most_writes()) return NULL;
     return &ring->coalesced_mmio[first];
 }
 
@@ -152,5 +152,5 @@ uint64_t bh_kvm_write_value(const struct kvm_coalesced_mmio *write) {
 }
 
 void bh_kvm_drop_write(struct kvm_coalesced_mmio_ring *ring) {
-    __atomic_store_n(&ring->first, (ring->first + 1) % coalesced_places(), __ATOMIC_RELEASE);
+    __atomic_store_n(&ring->first, (ring->first + 1) % bh_kvm_most_writes(), __ATOMIC_RELEASE);
 }

@@ -43,7 +43,9 @@ public final class GuestMemory: @unchecked Sendable {
 
     /// Maps every region of a plan, in the order of their addresses.
     ///
-    /// - Parameter spare: how many more may come; ``append(_:_:)``.
+    /// - Parameters:
+    ///   - plan: regions that do not overlap.
+    ///   - spare: how many more may come; ``append(_:_:)``.
     /// - Throws: ``GuestMemoryError/overlap(_:)``, and what ``GuestRegion/init(_:)`` throws; nothing stays mapped then.
     public init(_ plan: [GuestRegion.Plan], spare: Int = 0) throws(GuestMemoryError) {
         let sorted = plan.sorted { $0.start < $1.start }
@@ -73,8 +75,10 @@ public final class GuestMemory: @unchecked Sendable {
 
     /// Adds a region behind the last, while the others are in use. Who looks for it before it is there finds nothing.
     ///
-    /// - Parameter prepare: what has to be done before devices may reach the region, such as showing it to the
-    ///   hypervisor; with the region and its number.
+    /// - Parameters:
+    ///   - plan: a region behind the last.
+    ///   - prepare: what has to be done before devices may reach the region, such as showing it to the hypervisor; with the
+    ///     region and its number.
     /// - Throws: ``GuestMemoryError/overlap(_:)`` for one that does not begin behind the last, what `prepare` throws as
     ///   ``GuestMemoryError/refused(_:)``, and what ``GuestRegion/init(_:)`` throws; all is as it was then.
     /// - Precondition: fewer were added than the memory was made for.

@@ -51,6 +51,7 @@ public final class CoalescedWrites: @unchecked Sendable {
     private let runPage: RunPage
     private let ring: UnsafeMutablePointer<kvm_coalesced_mmio_ring>
     private let turn = Mutex<Void>(())
+    private let most = bh_kvm_most_writes()
 
     fileprivate init(_ runPage: RunPage, _ ring: UnsafeMutablePointer<kvm_coalesced_mmio_ring>) {
         self.runPage = runPage
@@ -65,7 +66,9 @@ public final class CoalescedWrites: @unchecked Sendable {
         // A write leaves the ring after it was shown, so an empty one needs no turn.
         guard unsafe bh_kvm_first_write(ring) != nil else { return }
         turn.withLock { _ in
-            while let write = unsafe bh_kvm_first_write(ring) {
+            // No more than can be there now: a guest may write all the time.
+            for _ in 0..<most {
+                guard let write = unsafe bh_kvm_first_write(ring) else { return }
                 let size = Int(unsafe min(write.pointee.len, 8))
                 unsafe body(write.pointee.phys_addr, size, bh_kvm_write_value(write))
                 unsafe bh_kvm_drop_write(ring)

@@ -22,7 +22,10 @@ public enum UnixSocket {
 
     /// Connects to the socket at a path.
     ///
-    /// - Parameter nonBlocking: whether the descriptor is; then who would have to wait for the listener gets `EAGAIN`.
+    /// - Parameters:
+    ///   - path: up to 107 bytes.
+    ///   - kind: the listener's.
+    ///   - nonBlocking: whether the descriptor is; then who would have to wait for the listener gets `EAGAIN`.
     /// - Throws: `ENAMETOOLONG` for a path over 107 bytes; see ``path(_:in:)``.
     public static func connect(
         to path: String, _ kind: Kind = .stream, nonBlocking: Bool = false

@@ -14,7 +14,9 @@ public struct AddressMap: Hashable, Sendable {
     public let memory: UInt64
     private let hotplug: MachineConfiguration.HotplugMemory?
 
-    /// - Parameter hotplug: memory that the guest has not at first.
+    /// - Parameters:
+    ///   - memory: bytes that it has at first.
+    ///   - hotplug: memory that it has not.
     public init(memory: UInt64, hotplug: MachineConfiguration.HotplugMemory? = nil) {
         self.memory = memory
         self.hotplug = hotplug

@@ -1,6 +1,6 @@
 extension MachineConfiguration {
     /// Memory beyond the machine's own, of which the guest has as much as it is asked to have, in blocks that it chooses: a
-    /// ``Virtio/Memory`` device. It has none at first. See ``Machine/hotplugMemory``.
+    /// virtio-mem device. It has none at first. See ``Machine/hotplugMemory``.
     public struct HotplugMemory: Hashable, Sendable {
         /// Bytes in all: whole slots.
         public var size: UInt64

@@ -42,7 +42,7 @@ public struct MachineConfiguration: Hashable, Sendable {
     public var balloon: BalloonChoice?
     /// Whether the guest has a keyboard, by which ``Machine/pressControlAltDelete()`` reaches it.
     public var hasKeyboard = false
-    /// Whether it is known which pages were written since the last save, so that ``Machine/save(_:to:configuration:note:)``
+    /// Whether it is known which pages were written since the last save, so that ``Machine/save(_:to:configuration:additions:note:)``
     /// writes only those; it costs the guest an exit for each page's first write. It is not saved with the machine.
     public var tracksDirtyPages = false
     /// Whether the machine is made, too, where the guest's kernel would be emulated instruction by instruction: Linux
@@ -111,7 +111,7 @@ public struct MachineConfiguration: Hashable, Sendable {
             /// The name of a tap device: 1 to 15 bytes.
             case tap(String)
             /// The path of a Unix stream socket, up to 107 bytes, where passt or a program like it listens; see
-            /// ``Virtio/FrameStream``.
+            /// `FrameStream` of the module Virtio.
             case socket(String)
             /// The number of an open descriptor, such a socket that is connected. The machine duplicates it.
             case connection(CInt)

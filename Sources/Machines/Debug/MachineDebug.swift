@@ -5,7 +5,7 @@
         /// Lets a debugger at the guest: GDB's `target remote`. The guest stands before its first instruction until one
         /// has come and lets it go on. Each processor is a thread; addresses are the guest's own.
         ///
-        /// To be called before ``start()``.
+        /// To be called before ``Machine/start(preparing:)``.
         ///
         /// - Returns: the port where ``DebugAddress/port(_:)`` is asked for.
         /// - Throws: ``MachineError`` for a path or port that can't be had.

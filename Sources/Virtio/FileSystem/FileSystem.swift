@@ -37,6 +37,7 @@ public final class FileSystem: Device, @unchecked Sendable {
     /// - Parameters:
     ///   - directory: open, if only as a place (`O_PATH`).
     ///   - tag: 1 to 36 bytes, without a NUL.
+    ///   - options: what can be chosen.
     /// - Throws: `ENOTDIR`, and `ENOENT` where there is no `/proc`.
     public init(
         _ directory: consuming Descriptor, tag: String, _ options: Options = Options()
