@@ -2,10 +2,12 @@ import Linux
 
 /// A rate limiter with the timer that ends its waits: a device asks before each request, and goes on when the timer
 /// fires.
-struct Throttle: ~Copyable {
-    private var limiter: RateLimiter
+///
+/// It belongs to its device's lock, as a ``Virtqueue`` does. Without a limit a question is two comparisons.
+final class Throttle {
+    @safe @exclusivity(unchecked) private var limiter: RateLimiter
     private let timer: Timer
-    private(set) var isWaiting = false
+    @safe @exclusivity(unchecked) private(set) var isWaiting = false
 
     init(_ limiter: RateLimiter) throws(SystemError) {
         self.limiter = limiter
@@ -15,7 +17,7 @@ struct Throttle: ~Copyable {
     /// Takes what a request costs.
     ///
     /// - Returns: false where it has to wait; the timer is set then.
-    mutating func admits(bytes: Int) -> Bool {
+    func admits(bytes: Int) -> Bool {
         if limiter.isUnlimited { return true }
         if isWaiting { return false }
         let wait = limiter.take(bytes: UInt64(clamping: bytes), now: Timer.now)
@@ -26,19 +28,19 @@ struct Throttle: ~Copyable {
     }
 
     /// Takes bytes that passed already.
-    mutating func charge(bytes: Int) { limiter.charge(bytes: UInt64(clamping: bytes)) }
+    func charge(bytes: Int) { limiter.charge(bytes: UInt64(clamping: bytes)) }
 
     /// Gives back what a request cost that did not happen.
-    mutating func giveBack(bytes: Int) { limiter.giveBack(bytes: UInt64(clamping: bytes)) }
+    func giveBack(bytes: Int) { limiter.giveBack(bytes: UInt64(clamping: bytes)) }
 
     /// The timer fired.
-    mutating func wake() {
+    func wake() {
         timer.acknowledge()
         isWaiting = false
     }
 
     /// Other limits from now on; who waits under the old ones asks the new ones at once.
-    mutating func replace(_ limiter: RateLimiter) {
+    func replace(_ limiter: RateLimiter) {
         self.limiter = limiter
         if isWaiting { timer.set(after: 1) }
     }
@@ -47,7 +49,7 @@ struct Throttle: ~Copyable {
         try host.watch(timer.descriptor, for: .readable, token: token)
     }
 
-    mutating func unwatch(_ host: DeviceHost) {
+    func unwatch(_ host: DeviceHost) {
         host.unwatch(timer.descriptor)
         timer.set(after: 0)
         isWaiting = false

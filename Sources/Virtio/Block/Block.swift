@@ -45,7 +45,7 @@ public final class Block: Device, @unchecked Sendable {
     var disk: RawDisk
     let engine: any BlockEngine
     @safe @exclusivity(unchecked) var host: DeviceHost?
-    @safe @exclusivity(unchecked) var throttle: Throttle
+    let throttle: Throttle
     /// What the driver chose by the configuration space.
     @safe @exclusivity(unchecked) var isWriteBack: Bool
     /// All requests, by slot, and those that are free.

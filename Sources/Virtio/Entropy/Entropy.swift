@@ -9,7 +9,7 @@ public final class Entropy: Device, @unchecked Sendable {
 
     // Guarded by the lock.
     var host: DeviceHost?
-    @safe @exclusivity(unchecked) var throttle: Throttle
+    let throttle: Throttle
     let chain = DescriptorChain()
     var counted = EntropyCounts()
 

@@ -33,8 +33,8 @@ public final class Network: Device, @unchecked Sendable {
     // Guarded by the lock.
     let pairs: [NetworkPair]
     var host: DeviceHost?
-    @safe @exclusivity(unchecked) var receiveThrottle: Throttle
-    @safe @exclusivity(unchecked) var transmitThrottle: Throttle
+    let receiveThrottle: Throttle
+    let transmitThrottle: Throttle
     let controlChain = DescriptorChain()
     /// How many pairs of queues the driver uses.
     var activePairs = 1

@@ -15,7 +15,7 @@ public final class PersistentMemory: Device, @unchecked Sendable {
     // Guarded by the lock.
     var place: UInt64 = 0
     var host: DeviceHost?
-    var throttle: Throttle
+    let throttle: Throttle
     let chain = DescriptorChain()
     var counted = PersistentMemoryCounts()
 
