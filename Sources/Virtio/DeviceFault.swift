@@ -41,6 +41,14 @@ extension Virtqueue {
         do throws(QueueError) { try disableNotifications() } catch { throw .queue(index: index, error) }
     }
 
+    /// Whether the driver has made a buffer available that was not taken yet.
+    func hasNext() throws(DeviceFault) -> Bool {
+        guard isRunning, let rings else { return false }
+        do throws(QueueError) { return isPacked ? try hasNextPacked(rings) : try hasNextSplit(rings) } catch {
+            throw .queue(index: index, error)
+        }
+    }
+
     /// Lets the driver notify again.
     ///
     /// - Returns: true where more came in between.

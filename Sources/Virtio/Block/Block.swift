@@ -59,6 +59,7 @@ public final class Block: Device, @unchecked Sendable {
     /// Bytes that this turn may still move.
     @safe @exclusivity(unchecked) var bytesLeft = 0
     @safe @exclusivity(unchecked) var counted = BlockCounts()
+    @safe @exclusivity(unchecked) var anticipation = Anticipation()
 
     /// - Throws: what the host answers where the engine asked for is not to be had.
     public init(_ disk: consuming RawDisk, _ options: Options = Options()) throws(SystemError) {

@@ -115,6 +115,7 @@ extension Block {
         var isMore = true
         var left = Block.budget
         bytesLeft = Block.byteBudget
+        anticipation.beginTurn()
         while isMore {
             try queue.mute()
             while left > 0, bytesLeft > 0, large == nil {
@@ -138,7 +139,11 @@ extension Block {
             engine.commit()
             guard left > 0, bytesLeft > 0, large == nil else { return try queue.kickAgain() }
             try reap()
+            if engine.inFlight == 0, try anticipation.finds({ () throws(DeviceFault) in try queue.hasNext() }) {
+                continue
+            }
             isMore = try host.signalAndUnmute(queue)
+            anticipation.beginTurn()
         }
     }
 
