@@ -24,7 +24,6 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -143,12 +142,6 @@ struct kvm_coalesced_mmio *bh_kvm_first_write(struct kvm_coalesced_mmio_ring *ri
     uint32_t last = __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE);
     if (first == last || first >= bh_kvm_most_writes()) return NULL;
     return &ring->coalesced_mmio[first];
-}
-
-uint64_t bh_kvm_write_value(const struct kvm_coalesced_mmio *write) {
-    uint64_t value = 0;
-    memcpy(&value, write->data, write->len < sizeof value ? write->len : sizeof value);
-    return value;
 }
 
 void bh_kvm_drop_write(struct kvm_coalesced_mmio_ring *ring) {

@@ -69,8 +69,11 @@ public final class CoalescedWrites: @unchecked Sendable {
             // No more than can be there now: a guest may write all the time.
             for _ in 0..<most {
                 guard let write = unsafe bh_kvm_first_write(ring) else { return }
-                let size = Int(unsafe min(write.pointee.len, 8))
-                unsafe body(write.pointee.phys_addr, size, bh_kvm_write_value(write))
+                let (address, size) = unsafe (write.pointee.phys_addr, Int(min(write.pointee.len, 8)))
+                let value = unsafe withUnsafeBytes(of: write.pointee.data) {
+                    unsafe LittleEndian.load(size, $0.baseAddress!)
+                }
+                body(address, size, value)
                 unsafe bh_kvm_drop_write(ring)
             }
         }

@@ -71,7 +71,7 @@
             var connected = 0
             do throws(SystemError) {
                 try slot.shortcuts?.begin(slot.place, vm)
-                try vm.connect(line.counter.descriptor, toLine: slot.place.interrupt)
+                try vm.connect(line.interrupt.counter.descriptor, toLine: slot.place.interrupt)
                 for queue in transport.queues {
                     try vm.notify(queue.kick.descriptor, on: notification(queue))
                     connected += 1
@@ -92,7 +92,7 @@
         /// The kernel would keep what is not taken from it.
         private func disconnect(_ queues: ArraySlice<Virtqueue>, _ vm: borrowing VirtualMachine) {
             for queue in queues { try? vm.stop(notification(queue), notifying: queue.kick.descriptor) }
-            try? vm.disconnect(line.counter.descriptor, fromLine: slot.place.interrupt)
+            try? vm.disconnect(line.interrupt.counter.descriptor, fromLine: slot.place.interrupt)
             slot.shortcuts?.end(slot.place, vm)
             slot.shortcuts?.page(slot.number).clear()
         }

@@ -98,9 +98,8 @@ void bh_kvm_free(void *memory, size_t size);
 
 uint64_t bh_kvm_nanoseconds(void);
 
-// The oldest write that KVM keeps, NULL when there is none; its value, as on a little-endian machine; and the place given
-// back. One thread at a time. And how many there can be.
+// The oldest write that KVM keeps, NULL when there is none, and its place given back: one thread at a time. And how many
+// there can be.
 struct kvm_coalesced_mmio *bh_kvm_first_write(struct kvm_coalesced_mmio_ring *ring);
-uint64_t bh_kvm_write_value(const struct kvm_coalesced_mmio *write);
 void bh_kvm_drop_write(struct kvm_coalesced_mmio_ring *ring);
 uint32_t bh_kvm_most_writes(void);

@@ -55,20 +55,17 @@
         }
     }
 
-    /// A virtio device's interrupt: a write to an eventfd, which KVM turns into one.
+    /// A virtio device's interrupt, with acknowledgements that KVM may keep.
     final class DeviceLine: InterruptLine {
-        let counter: EventCounter
+        let interrupt: EventInterrupt
         private let shortcuts: RegisterShortcuts?
 
         init(_ shortcuts: RegisterShortcuts?) throws(SystemError) {
-            counter = try EventCounter()
+            interrupt = try EventInterrupt()
             self.shortcuts = shortcuts
         }
 
-        func raise() {
-            // The counter is full only when nobody has taken 2^64 interrupts; then one is pending anyway.
-            try? counter.add()
-        }
+        func raise() { interrupt.raise() }
 
         func handOnAcknowledgements() { shortcuts?.handOnAcknowledgements() }
     }

@@ -56,9 +56,9 @@
             let (memory, handler) = try Self.restoredMemory(snapshot, source, vm)
             times.host = monotonicNanoseconds()
 
-            var first: VCPU? = try building(.processors) { () throws(SystemError) in try vm.makeVCPU(0) }
+            let vcpu = try building(.processors) { () throws(SystemError) in try vm.makeVCPU(0) }
             var parts = try Parts(
-                configuration, more, console, at: snapshot.layout, vm: vm, first!, memory: memory)
+                configuration, more, console, at: snapshot.layout, vm: vm, vcpu, memory: memory)
             for (place, device) in zip(snapshot.layout.places.dropFirst(expected), snapshot.additions) {
                 try parts.assembly.add(device, at: place, vm: vm, memory: memory, loop: parts.loop)
             }
@@ -67,6 +67,7 @@
             var growth = parts.growth(configuration, setup, AddressMap(configuration))
             growth.takeUp(processors: snapshot.processors.count, memory: snapshot.legacy.hotplug.memory)
             var processors: [Processor] = []
+            var first: VCPU? = consume vcpu
             do throws(SystemError) {
                 for (id, state) in snapshot.processors.enumerated() {
                     let vcpu = if let made = first.take() { made } else { try vm.makeVCPU(UInt32(id)) }

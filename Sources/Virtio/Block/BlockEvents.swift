@@ -143,7 +143,7 @@ extension Block {
                 continue
             }
             isMore = try host.signalAndUnmute(queue)
-            anticipation.beginTurn()
+            if isMore { anticipation.beginTurn() }
         }
     }
 
