@@ -78,10 +78,11 @@ public struct SignalSet: OptionSet, Hashable, Sendable {
     public init(rawValue: UInt64) { self.rawValue = rawValue }
 
     /// The signals given, of which numbers outside 1 to 64 are left out.
+    @inlinable
     public init(_ signals: some Sequence<Signal>) {
-        rawValue = signals.reduce(0) { set, signal in
-            (1...64).contains(signal.rawValue) ? set | 1 << UInt64(signal.rawValue - 1) : set
-        }
+        var set: UInt64 = 0
+        for signal in signals where (1...64).contains(signal.rawValue) { set |= 1 << UInt64(signal.rawValue - 1) }
+        rawValue = set
     }
 
     public func contains(_ signal: Signal) -> Bool { isSuperset(of: SignalSet([signal])) && signal.rawValue > 0 }

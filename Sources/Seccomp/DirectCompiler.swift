@@ -90,8 +90,7 @@ struct DirectCompiler {
             let newerStart: UInt64? =
                 if profile.refusesNewerCallsAsUnknown, let highest = table.highest { UInt64(highest) + 1 } else { nil }
             var next = start
-            for number in table.calls.keys.sorted() {
-                let answers = table.calls[number]!
+            table.calls.forEach { number, answers in
                 gap(from: next, until: UInt64(number), newerStart)
                 if let action = answers.unconditional {
                     append(.action(action), at: number)

@@ -20,22 +20,24 @@ struct Resolution {
     struct Table {
         let architecture: SeccompArchitecture
         /// By the number that the kernel sees.
-        var calls: [UInt32: Answers] = [:]
+        var calls: CallTable
         /// The highest number that any rule names, rules without effect included. Nil when there is none.
         var highest: UInt32?
+
+        init(_ architecture: SeccompArchitecture) {
+            self.architecture = architecture
+            calls = CallTable(from: architecture == .x32 ? 0x4000_0000 : 0)
+        }
     }
 
     private(set) var tables: [Table]
     private(set) var skipped: [CompiledProfile.SkippedCall] = []
 
     init(_ profile: SeccompProfile, _ architectures: [SeccompArchitecture]) {
-        tables = architectures.map { Table(architecture: $0) }
+        tables = architectures.map { Table($0) }
         var bundled: [UInt64: Answers] = [:]
         var order: [UInt64] = []
         var reported: Set<String> = []
-        let count = profile.rules.lazy.map { $0.names.count }.reduce(0, +)
-        // A hostile profile's length is not to be reserved at once.
-        for index in tables.indices { tables[index].calls.reserveCapacity(min(count, 512)) }
         for rule in profile.rules {
             let alternatives = rule.alternatives
             let counts = rule.action != profile.defaultAction
@@ -48,13 +50,13 @@ struct Resolution {
                         isFound = true
                         tables[index].see(UInt32(number))
                         if counts {
-                            tables[index].calls[UInt32(number), default: Answers()].add(alternatives, rule.action)
+                            tables[index].calls[UInt32(number)].add(alternatives, rule.action)
                         }
                     } else if tables[index].architecture == .x86, let call = BundledCall(number, name) {
                         isFound = true
                         if let direct = call.direct {
                             tables[index].see(direct)
-                            if counts { tables[index].calls[direct, default: Answers()].add(alternatives, rule.action) }
+                            if counts { tables[index].calls[direct].add(alternatives, rule.action) }
                         }
                         tables[index].see(call.bundle)
                         let key = UInt64(call.bundle) << 32 | UInt64(call.selector)
@@ -74,7 +76,7 @@ struct Resolution {
             for key in order {
                 guard let answers = bundled[key] else { continue }
                 let selector = ArgumentTest(0, .equal, key & 0xffff_ffff)
-                var bundle = tables[x86].calls[UInt32(key >> 32), default: Answers()]
+                var bundle = tables[x86].calls[UInt32(key >> 32)]
                 // Argument 0 of the bundle selects the call; the call's own arguments lie in memory, where no filter
                 // can look. Tests of further arguments are made as libseccomp makes them, on the bundle's.
                 if let action = answers.unconditional {

@@ -73,8 +73,13 @@ public struct SeccompRule: Hashable, Sendable {
 
     /// The tests as alternatives, each a conjunction with at most one test an argument.
     var alternatives: [[ArgumentTest]] {
-        var seen: Set<UInt32> = []
-        let repeats = tests.contains { !seen.insert($0.index).inserted }
+        // There are six arguments, and ``check()`` has refused others.
+        var seen: UInt64 = 0
+        let repeats = tests.contains { test in
+            let bit = UInt64(1) << UInt64(test.index & 63)
+            defer { seen |= bit }
+            return seen & bit != 0
+        }
         return repeats ? tests.map { [$0] } : [tests]
     }
 }

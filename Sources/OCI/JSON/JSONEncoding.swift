@@ -26,8 +26,8 @@ private struct JSONWriter {
 
     mutating func write(_ value: JSON) {
         switch value {
-        case .null: bytes.append(contentsOf: "null".utf8)
-        case .bool(let value): bytes.append(contentsOf: (value ? "true" : "false").utf8)
+        case .null: append("null")
+        case .bool(let value): append(value ? "true" : "false")
         case .integer(let value):
             // The standard library prints 64 bits much faster than 128.
             let text = Int64(exactly: value)?.description ?? UInt64(exactly: value)?.description ?? value.description
@@ -39,11 +39,13 @@ private struct JSONWriter {
         case .object(let members):
             write(open: "{", close: "}", members) { writer, member in
                 writer.write(string: member.name)
-                writer.bytes.append(contentsOf: (writer.indentation == nil ? ":" : ": ").utf8)
+                writer.append(writer.indentation == nil ? ":" : ": ")
                 writer.write(member.value)
             }
         }
     }
+
+    private mutating func append(_ text: StaticString) { text.withUTF8Buffer { bytes.append(contentsOf: $0) } }
 
     private func text(of value: Double) -> String {
         if value.isNaN { return "null" }
@@ -77,6 +79,21 @@ private struct JSONWriter {
 
     private mutating func write(string: String) {
         bytes.append(UInt8(ascii: "\""))
+        // Most strings are as they are: one look and one copy.
+        let isPlain = string.utf8.withContiguousStorageIfAvailable { text in
+            guard text.allSatisfy(Self.isPlain) else { return false }
+            bytes.append(contentsOf: text)
+            return true
+        }
+        if isPlain != true { write(escaping: string) }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        byte >= 0x20 && byte != 0x7F && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+    }
+
+    private mutating func write(escaping string: String) {
         for byte in string.utf8 {
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
@@ -92,7 +109,6 @@ private struct JSONWriter {
             default: bytes.append(byte)
             }
         }
-        bytes.append(UInt8(ascii: "\""))
     }
 
     private func hexadecimal(_ digit: UInt8) -> UInt8 {

@@ -60,11 +60,14 @@ import Testing
         let metrics = Metrics()
         #expect(!metrics.flush([], missedLines: 0))
         try metrics.open(MetricsSettings(path: path))
-        metrics.count("get_api_requests", "instance_info_count")
-        metrics.count("get_api_requests", "instance_info_count")
-        metrics.count("get_api_requests", "of which nobody heard")
+        let get = try #require(RequestCounter(HTTPRequest(.get, "/")))
+        metrics.count(get)
+        metrics.count(get)
+        metrics.countRefusal(get)
+        // No name of Firecracker's: only those that change something are counted.
+        metrics.count(try #require(RequestCounter(HTTPRequest(.get, "/drives/root"))))
         #expect(metrics.flush([CounterGroup("vcpu", [("exit_io_in", 5)])], missedLines: 1))
-        metrics.count("get_api_requests", "instance_info_count")
+        metrics.count(get)
         metrics.note("pause_vm", microseconds: 77)
         #expect(metrics.flush([CounterGroup("vcpu", [("exit_io_in", 12)])], missedLines: 1))
         #expect(metrics.flush([CounterGroup("vcpu", [("exit_io_in", 12)])], missedLines: 4))
@@ -73,7 +76,10 @@ import Testing
             lines.map { $0[group]?[name]?.integerValue(as: UInt64.self) }
         }
         #expect(values("get_api_requests", "instance_info_count") == [2, 1, 0])
-        #expect(values("get_api_requests", "of which nobody heard") == [nil, nil, nil])
+        #expect(values("get_api_requests", "instance_info_fails") == [nil, nil, nil])
+        #expect(values("get_api_requests", "drive_count") == [nil, nil, nil])
+        #expect(RequestCounter(HTTPRequest(.delete, "/drives/root")) == nil)
+        #expect(RequestCounter(HTTPRequest(.put, "/nothing")) == nil)
         #expect(values("vcpu", "exit_io_in") == [5, 7, 0])
         #expect(values("logger", "missed_log_count") == [1, 0, 3])
         // A time is the last one, and is not there before.
@@ -92,7 +98,7 @@ import Testing
         var written = 0
         while metrics.flush([], missedLines: 0) { written += 1 }
         #expect(written > 10)
-        metrics.count("put_api_requests", "drive_count")
+        metrics.count(try #require(RequestCounter(HTTPRequest(.put, "/drives/root"))))
         #expect(!metrics.flush([], missedLines: 0))
         while let bytes = try? reader.read(upTo: 65536), !bytes.isEmpty {}
         #expect(metrics.flush([], missedLines: 0))

@@ -32,15 +32,26 @@ struct FirecrackerArguments: Equatable {
     /// This program's own: go on where KVM emulates a guest's kernel.
     var acceptsEmulation = false
 
-    private static let valued: Set<String> = [
+    // Lists, as these are the first words that the program looks at: a set is made by types' descriptions, at run time.
+    private static let valued = [
         "api-sock", "id", "seccomp-filter", "start-time-us", "start-time-cpu-us", "parent-cpu-time-us", "config-file",
         "metadata", "log-path", "level", "module", "metrics-path", "describe-snapshot", "http-api-max-payload-size",
         "mmds-size-limit",
     ]
-    private static let flags: Set<String> = [
+    private static let flags = [
         "no-seccomp", "no-api", "show-level", "show-log-origin", "boot-timer", "version", "snapshot-version", "help",
         "enable-pci", "accept-emulation",
     ]
+
+    /// What was said behind options' names.
+    private struct Values {
+        private var pairs: [(name: String, value: String)] = []
+
+        subscript(name: String) -> String? {
+            get { pairs.first { $0.name == name }?.value }
+            set { if let newValue { pairs.append((name, newValue)) } }
+        }
+    }
 
     init(_ words: some Sequence<String>) throws(Failure) {
         let (values, flags) = try Self.take(words)
@@ -83,9 +94,9 @@ struct FirecrackerArguments: Equatable {
         acceptsEmulation = flags.contains("accept-emulation")
     }
 
-    private static func take(_ words: some Sequence<String>) throws(Failure) -> ([String: String], Set<String>) {
-        var values: [String: String] = [:]
-        var found: Set<String> = []
+    private static func take(_ words: some Sequence<String>) throws(Failure) -> (Values, [String]) {
+        var values = Values()
+        var found: [String] = []
         var words = Array(words)[...]
         while let word = words.popFirst() {
             // What is behind it is for somebody else.
@@ -101,7 +112,7 @@ struct FirecrackerArguments: Equatable {
                 }
                 values[name] = value
             } else if flags.contains(name), attached == nil {
-                found.insert(name)
+                found.append(name)
             } else {
                 throw unexpected(name)
             }
@@ -109,7 +120,7 @@ struct FirecrackerArguments: Equatable {
         return (values, found)
     }
 
-    private static func otherJob(_ values: [String: String], _ flags: Set<String>) -> Job? {
+    private static func otherJob(_ values: Values, _ flags: [String]) -> Job? {
         if flags.contains("help") { return .printHelp }
         if flags.contains("version") { return .printVersion }
         if flags.contains("snapshot-version") { return .printSnapshotVersion }
@@ -117,7 +128,7 @@ struct FirecrackerArguments: Equatable {
     }
 
     /// What does not go together, and what Firecracker has and this program has not.
-    private func refuse(_ values: [String: String], _ flags: Set<String>) throws(Failure) {
+    private func refuse(_ values: Values, _ flags: [String]) throws(Failure) {
         if flags.contains("no-seccomp"), values["seccomp-filter"] != nil {
             throw Self.failure("Argument 'no-seccomp' cannot be used together with argument 'seccomp-filter'.")
         }
@@ -127,7 +138,7 @@ struct FirecrackerArguments: Equatable {
         if flags.contains("enable-pci") { throw Self.failure("Argument 'enable-pci' is not supported.") }
     }
 
-    private static func number(_ name: String, _ values: [String: String]) throws(Failure) -> UInt64? {
+    private static func number(_ name: String, _ values: Values) throws(Failure) -> UInt64? {
         guard let text = values[name] else { return nil }
         guard let number = UInt64(text) else {
             throw failure("The argument '\(name)' has to be a number: \(quoted(text)).")

@@ -7,12 +7,10 @@ struct Route {
     /// Something in the request is on its way out; the answer says so.
     let isDeprecated: Bool
 
+    /// - Parameter parts: those of the request's path, where they are known.
     /// - Throws: ``Fault`` for a request that means nothing.
-    init(_ request: HTTPRequest) throws(Fault) {
-        var parts = request.path.drop { $0 == "/" }.split(separator: "/", omittingEmptySubsequences: false)
-        // A slash at the end makes no part of its own.
-        if parts.last?.isEmpty ?? false { parts.removeLast() }
-        let place = Place(request.method, parts.map(String.init))
+    init(_ request: HTTPRequest, _ parts: [Substring]? = nil) throws(Fault) {
+        let place = Place(request.method, (parts ?? request.pathParts).map(String.init))
         let action: Action?
         switch (request.method, request.body) {
         case (.get, nil): action = try Self.get(place)

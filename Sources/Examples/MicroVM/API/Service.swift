@@ -7,16 +7,21 @@ struct Service {
     let metrics: Metrics
 
     func answer(_ request: HTTPRequest) -> HTTPResponse {
-        logger.info("The API server received a \(Self.describe(request)).")
-        let counter = RequestCounter(request)
-        if let counter { metrics.count(counter.group, "\(counter.name)_count") }
+        let parts = request.pathParts
+        logger.info { line in
+            line.append("The API server received a ")
+            Self.describe(request, parts, &line)
+            line.append(UInt8(ascii: "."))
+        }
+        let counter = RequestCounter(request, parts)
+        if let counter { metrics.count(counter) }
         let route: Route
-        do throws(Fault) { route = try Route(request) } catch {
-            if let counter { metrics.count(counter.group, "\(counter.name)_fails") }
+        do throws(Fault) { route = try Route(request, parts) } catch {
+            if let counter { metrics.countRefusal(counter) }
             return refuse(error)
         }
         if route.isDeprecated {
-            metrics.count("deprecated_api", "deprecated_http_api_calls")
+            metrics.countDeprecated()
             logger.warn("\(request.method.rawValue) \(request.path): a field that is deprecated was used.")
         }
         var response: HTTPResponse
@@ -26,7 +31,7 @@ struct Service {
                 logger.info("The request was executed successfully. Status code: 204 No Content.")
                 response = HTTPResponse(.noContent)
             case .value(let json):
-                logger.info("The request was executed successfully. Status code: 200 OK.")
+                logger.info { $0.append("The request was executed successfully. Status code: 200 OK.") }
                 response = HTTPResponse(.ok, json)
             }
         } catch { response = refuse(error) }
@@ -40,12 +45,26 @@ struct Service {
         return HTTPResponse(fault.status, ["fault_message": JSON(fault.message)])
     }
 
-    private static func describe(_ request: HTTPRequest) -> String {
-        let method = request.method.rawValue.prefix(1) + request.method.rawValue.dropFirst().lowercased()
+    private static func describe(_ request: HTTPRequest, _ parts: [Substring], _ line: inout [UInt8]) {
+        line.append(request.method.capitalized)
+        line.append(" request on ")
         // Encoded: no client may begin a line of the log.
-        let text = "\(method) request on \(JSON(String(request.path)).encoded())"
+        line += JSON(String(request.path)).encodedBytes()
         // What a guest is told about itself may be secret.
-        guard let body = request.body, request.path.split(separator: "/") != ["mmds"] else { return text }
-        return "\(text) with body \(JSON(String(decoding: body, as: UTF8.self)).encoded())"
+        guard let body = request.body, parts.filter({ !$0.isEmpty }) != ["mmds"] else { return }
+        line.append(" with body ")
+        line += JSON(String(decoding: body, as: UTF8.self)).encodedBytes()
+    }
+}
+
+extension HTTPRequest.Method {
+    /// As the log has it.
+    fileprivate var capitalized: StaticString {
+        switch self {
+        case .get: "Get"
+        case .put: "Put"
+        case .patch: "Patch"
+        case .delete: "Delete"
+        }
     }
 }

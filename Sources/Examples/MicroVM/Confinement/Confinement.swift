@@ -3,6 +3,7 @@ import Glibc
 import Linux
 import Machines
 import Seccomp
+import Synchronization
 
 /// What the threads of this program may ask of the kernel: a seccomp filter for each kind of thread, which the thread puts
 /// on before it does anything for the guest.
@@ -26,43 +27,56 @@ final class Confinement: Sendable {
         case none
     }
 
-    /// Nothing to put on where none was chosen.
-    private let programs: [ThreadRole: SeccompProgram]
+    private let isOn: Bool
+    /// Those of a file, and of this program's own those that a thread has needed: they take longer to compile than all else
+    /// that the API's start does. A list, as there are few.
+    private let programs: Mutex<[(role: ThreadRole, program: SeccompProgram)]>
 
-    /// Compiles the filters, and makes ready for what they forbid.
+    /// Compiles the filters of a file, and makes ready for what filters forbid.
     ///
     /// - Throws: for a file that can't be read or is wrong.
     init(_ choice: Choice) throws(Failure) {
-        let profiles: [ThreadRole: SeccompProfile]
+        var programs: [(role: ThreadRole, program: SeccompProgram)] = []
         switch choice {
-        case .none:
-            programs = [:]
-            return
-        case .own: profiles = ThreadFilters.all
-        case .file(let path): profiles = try FilterFile(path: path).profiles
-        }
-        var programs: [ThreadRole: SeccompProgram] = [:]
-        for (role, profile) in profiles {
-            do throws(SeccompError) { programs[role] = try profile.compile().program } catch {
-                throw Failure(.usage, "the seccomp filter of the thread \(role): \(error)")
+        case .none, .own: break
+        case .file(let path):
+            for (role, profile) in try FilterFile(path: path).profiles {
+                do throws(SeccompError) { programs.append((role, try profile.compile().program)) } catch {
+                    throw Failure(.usage, "the seccomp filter of the thread \(role): \(error)")
+                }
             }
         }
-        self.programs = programs
+        self.programs = Mutex(programs)
+        isOn = choice != .none
+        guard isOn else { return }
         let error = bh_confinement_begin("bulkhead-vm")
         guard error == 0 else {
             throw Failure(.refused, SystemError("handle SIGSYS", Errno(rawValue: error)).description)
         }
     }
 
-    /// What a machine's threads do first.
-    var preparation: ThreadPreparation { { [self] role throws(MachineError) in try confine(role) } }
+    /// What a machine's threads do first. The filters of those that every machine has are compiled now, in memory that the
+    /// calling thread has already.
+    var preparation: ThreadPreparation {
+        if isOn { for role in [ThreadRole.processor, .devices, .serial] { _ = try? program(for: role) } }
+        return { [self] role throws(MachineError) in try confine(role) }
+    }
+
+    private func program(for role: ThreadRole) throws(SeccompError) -> SeccompProgram {
+        try programs.withLock { (programs) throws(SeccompError) in
+            if let known = programs.first(where: { $0.role == role }) { return known.program }
+            let program = try ThreadFilters.profile(of: role).compile().program
+            programs.append((role, program))
+            return program
+        }
+    }
 
     /// Puts the calling thread under its kind's filter, for good.
     func confine(_ role: ThreadRole) throws(MachineError) {
-        guard let program = programs[role] else { return }
+        guard isOn else { return }
         // Static, for a signal's handler to read.
         bh_confinement_name_thread(role.staticName)
-        do throws(SeccompError) { try program.install(noNewPrivileges: true) } catch {
+        do throws(SeccompError) { try program(for: role).install(noNewPrivileges: true) } catch {
             throw MachineError(
                 .machine, .refused(SystemError("put the thread \(role) under its seccomp filter", error.errno)))
         }

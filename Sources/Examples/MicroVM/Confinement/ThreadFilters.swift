@@ -9,18 +9,24 @@ import Seccomp
 /// change who it is. Only the API's thread opens files, and that of a shared directory.
 enum ThreadFilters {
     static var all: [ThreadRole: SeccompProfile] {
-        [
-            .processor: profile(everyThread + devices + processor),
-            .devices: profile(everyThread + devices + connections + [memory]),
-            .share: profile(everyThread + devices + files),
-            .serial: profile(everyThread + relays),
-            .console: profile(everyThread + relays + [calls("accept4")]),
-            .debugger: profile(everyThread + relays + [calls("accept4", "setsockopt")] + state),
-            .main: profile(everyThread + devices + relays + goodbye),
-            // It makes the others, and they are under its filter too.
-            .api: profile(
-                everyThread + devices + connections + files + processor + relays + goodbye + machines),
-        ]
+        Dictionary(uniqueKeysWithValues: ThreadRole.all.map { ($0, profile(of: $0)) })
+    }
+
+    static func profile(of role: ThreadRole) -> SeccompProfile {
+        switch role {
+        case .processor: profile(everyThread + devices + processor)
+        case .devices: profile(everyThread + devices + connections + [memory])
+        case .share: profile(everyThread + devices + files)
+        case .serial: profile(everyThread + relays)
+        case .console: profile(everyThread + relays + [calls("accept4")])
+        case .debugger: profile(everyThread + relays + [calls("accept4", "setsockopt")] + state)
+        case .main: profile(everyThread + devices + relays + goodbye)
+        // It makes the others, and they are under its filter too.
+        case .api:
+            profile(
+                everyThread + devices + connections + files + processor + relays + goodbye + machines)
+        default: preconditionFailure("no such thread: \(role)")
+        }
     }
 
     static func profile(_ rules: [SeccompRule]) -> SeccompProfile {

@@ -56,10 +56,10 @@ final class HTTPConnection {
                 send(now)
                 guard waiting.count - sent < Self.mostWaiting, !isLast else { continue }
             }
-            guard let bytes = read() else { return }
+            guard let count = read() else { return }
             lastMoved = now
-            left -= bytes.count
-            if bytes.isEmpty {
+            left -= count
+            if count == 0 {
                 // Half a request is none. What was answered is sent all the same, if the client takes it.
                 isOver = !isSending
                 isLast = true
@@ -67,10 +67,8 @@ final class HTTPConnection {
                 return
             }
             if isLast {
-                thrownAway += bytes.count
+                thrownAway += count
                 isOver = thrownAway >= Self.mostThrownAway
-            } else {
-                parser.take(bytes)
             }
         }
     }
@@ -128,17 +126,18 @@ final class HTTPConnection {
         if thrownAway >= Self.mostThrownAway { isOver = true }
     }
 
-    /// nil where nothing is there yet; empty at the end.
-    private func read() -> [UInt8]? {
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        while true {
-            let count = bytes.withUnsafeMutableBytes { Glibc.read(socket.rawValue, $0.baseAddress, $0.count) }
-            if count >= 0 {
-                bytes.removeLast(bytes.count - count)
-                return bytes
+    /// Hands the parser what is there, if the connection goes on.
+    ///
+    /// - Returns: how much it was: bytes; nil where nothing is there yet, 0 at the end.
+    private func read() -> Int? {
+        withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 16) { bytes in
+            while true {
+                let count = Glibc.read(socket.rawValue, bytes.baseAddress, bytes.count)
+                if count > 0, !isLast { parser.take(UnsafeRawBufferPointer(rebasing: bytes[..<count])) }
+                if count >= 0 { return count }
+                if errno == EAGAIN { return nil }
+                if errno != EINTR { return 0 }
             }
-            if errno == EAGAIN { return nil }
-            if errno != EINTR { return [] }
         }
     }
 }

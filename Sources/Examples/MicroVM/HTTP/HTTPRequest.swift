@@ -36,6 +36,15 @@ struct HTTPRequest: Hashable {
         let authority = target.dropFirst(scheme.count)
         return authority.firstIndex(of: "/").map { authority[$0...] } ?? ""
     }
+
+    /// The parts of the path between its slashes: none for `/`, and none for a slash at its end.
+    var pathParts: [Substring] {
+        // By bytes: what a character is does not matter to a slash, and takes long to find out.
+        let path = path.utf8.drop { $0 == UInt8(ascii: "/") }
+        var parts = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        if parts.last?.isEmpty ?? false { parts.removeLast() }
+        return parts.map { Substring($0) }
+    }
 }
 
 /// Why the bytes of a client are no request. Nothing behind them can be understood.

@@ -67,15 +67,27 @@ struct HTTPResponse: Hashable {
     ///
     /// - Parameter closes: the connection ends with it.
     func encoded(closes: Bool = false) -> [UInt8] {
-        var head = "HTTP/1.1 \(status.rawValue) \(status.reason)\r\n"
-        head += "Server: Firecracker API\r\n"
-        head += "Connection: \(closes ? "close" : "keep-alive")\r\n"
-        if isDeprecated { head += "Deprecation: true\r\n" }
-        for field in fields { head += "\(field.name): \(field.value)\r\n" }
+        let body = status == .noContent ? [] : body ?? []
+        var text: [UInt8] = []
+        text.reserveCapacity(256 + body.count)
+        text.append("HTTP/1.1 ")
+        text.append(decimal: status.rawValue)
+        text.append(UInt8(ascii: " "))
+        text.append(text: status.reason)
+        text.append("\r\nServer: Firecracker API\r\nConnection: ")
+        text.append(closes ? "close\r\n" : "keep-alive\r\n")
+        if isDeprecated { text.append("Deprecation: true\r\n") }
+        for field in fields { text.append(text: "\(field.name): \(field.value)\r\n") }
         if status != .noContent {
-            head += "Content-Type: \(contentType)\r\nContent-Length: \(body?.count ?? 0)\r\n"
+            text.append("Content-Type: ")
+            text.append(text: contentType)
+            text.append("\r\nContent-Length: ")
+            text.append(decimal: body.count)
+            text.append("\r\n")
         }
-        return Array("\(head)\r\n".utf8) + (status == .noContent ? [] : body ?? [])
+        text.append("\r\n")
+        text += body
+        return text
     }
 
     /// The leave to send a body.

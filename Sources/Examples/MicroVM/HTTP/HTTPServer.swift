@@ -17,7 +17,7 @@ final class HTTPServer {
     private let bodyLimit: Int
     private let listener: Descriptor
     private let firstToken: UInt64
-    private var connections: [UInt64: HTTPConnection] = [:]
+    private var connections: [(token: UInt64, connection: HTTPConnection)] = []
     private var nextToken: UInt64
     private var pausedUntil: UInt64?
 
@@ -60,7 +60,7 @@ final class HTTPServer {
     ) {
         if token == firstToken { return accept(loop, now) }
         // Absent: closed by an earlier event of the same wait.
-        guard let connection = connections[token] else { return }
+        guard let (_, connection) = connections.first(where: { $0.token == token }) else { return }
         let before = connection.interest
         connection.turn(now, answer)
         settle(connection, token, loop, before)
@@ -92,8 +92,10 @@ final class HTTPServer {
     private func admit(_ socket: consuming Descriptor, _ loop: borrowing EventLoop, _ now: UInt64) {
         if connections.count >= Self.mostConnections {
             // One that holds its place and does nothing with it must not keep others out for ever.
-            let stuck = connections.filter { $0.value.isStuck(now, after: Self.patience) }
-            if let oldest = stuck.min(by: { $0.value.lastMoved < $1.value.lastMoved }) { close(oldest.key, loop) }
+            let stuck = connections.filter { $0.connection.isStuck(now, after: Self.patience) }
+            if let oldest = stuck.min(by: { $0.connection.lastMoved < $1.connection.lastMoved }) {
+                close(oldest.token, loop)
+            }
         }
         guard let connection = try? HTTPConnection(socket, bodyLimit: bodyLimit, now: now) else { return }
         guard connections.count < Self.mostConnections else {
@@ -103,7 +105,7 @@ final class HTTPServer {
         let token = nextToken
         nextToken += 1
         guard (try? loop.add(connection.socket, for: .readable, token: token)) != nil else { return }
-        connections[token] = connection
+        connections.append((token, connection))
     }
 
     private func settle(
@@ -116,7 +118,7 @@ final class HTTPServer {
     }
 
     private func close(_ token: UInt64, _ loop: borrowing EventLoop) {
-        guard let connection = connections.removeValue(forKey: token) else { return }
-        try? loop.remove(connection.socket)
+        guard let index = connections.firstIndex(where: { $0.token == token }) else { return }
+        try? loop.remove(connections.remove(at: index).connection.socket)
     }
 }

@@ -113,18 +113,19 @@ struct RequestParser {
 
     /// `GET /path HTTP/1.1`
     private static func request(_ line: ArraySlice<UInt8>) throws(HTTPFault) -> HTTPRequest {
-        let parts = line.split(separator: 0x20, omittingEmptySubsequences: false)
-        guard parts.count == 3 else { throw .request }
-        guard let method = HTTPRequest.Method.allCases.first(where: { parts[0].elementsEqual($0.rawValue.utf8) })
-        else { throw .method }
-        if parts[1].isEmpty { throw .target("Empty URI not allowed.") }
-        guard parts[1].allSatisfy({ $0 > 0x20 && $0 != 0x7f }),
-            let target = String(validating: parts[1], as: UTF8.self)
+        guard let first = line.firstIndex(of: 0x20), let last = line.lastIndex(of: 0x20), first < last,
+            !line[(first + 1)..<last].contains(0x20)
+        else { throw .request }
+        guard let method = HTTPRequest.Method(rawValue: text(line[..<first])) else { throw .method }
+        let (target, version) = (line[(first + 1)..<last], line[(last + 1)...])
+        if target.isEmpty { throw .target("Empty URI not allowed.") }
+        guard target.allSatisfy({ $0 > 0x20 && $0 != 0x7f }),
+            let target = String(validating: target, as: UTF8.self)
         else { throw .target("Cannot parse URI as UTF-8.") }
         var request = HTTPRequest(method, target)
-        if parts[2].elementsEqual("HTTP/1.0".utf8) {
+        if version.elementsEqual("HTTP/1.0".utf8) {
             request.keepsAlive = false
-        } else if !parts[2].elementsEqual("HTTP/1.1".utf8) {
+        } else if !version.elementsEqual("HTTP/1.1".utf8) {
             throw .version
         }
         return request

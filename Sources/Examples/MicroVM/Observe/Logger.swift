@@ -14,7 +14,13 @@ final class Logger: Sendable {
         var showsOrigin = false
         var module: String?
         var missed: UInt64 = 0
+        /// The line that is written; its room stays.
+        var line: [UInt8] = []
+        var clock = LogClock()
     }
+
+    /// What a long line took is given back: bytes.
+    private static let mostKept = 4096
 
     let id: String
     private let first: pthread_t
@@ -60,17 +66,33 @@ final class Logger: Sendable {
         log(.debug, message, file, line)
     }
 
+    /// For lines that every request brings: the message is put together in the line itself.
+    func info(file: String = #fileID, line: Int = #line, writing message: (inout [UInt8]) -> Void) {
+        log(.info, writing: message, file, line)
+    }
+
     private func log(_ level: LogLevel, _ message: () -> String, _ file: String, _ line: Int) {
+        log(level, writing: { $0.append(text: message()) }, file, line)
+    }
+
+    private func log(_ level: LogLevel, writing message: (inout [UInt8]) -> Void, _ file: String, _ line: Int) {
         state.withLock { state in
             guard level <= state.level, state.module.map({ Self.module(file).hasPrefix($0) }) ?? true else { return }
-            var text = "\(Self.now()) [\(id):\(thread)"
-            if state.showsLevel { text += ":\(level.name)" }
-            if state.showsOrigin { text += ":\(file):\(line)" }
-            text += "] \(message())\n"
+            state.line.removeAll(keepingCapacity: true)
+            state.clock.append(to: &state.line)
+            state.line.append(" [")
+            state.line.append(text: id)
+            state.line.append(UInt8(ascii: ":"))
+            state.line.append(text: thread)
+            if state.showsLevel { state.line.append(text: ":\(level.name)") }
+            if state.showsOrigin { state.line.append(text: ":\(file):\(line)") }
+            state.line.append("] ")
+            message(&state.line)
+            state.line.append(UInt8(ascii: "\n"))
             let number = Self.number(state.target)
-            let bytes = Array(text.utf8)
-            let count = bytes.withUnsafeBytes { write(number, $0.baseAddress, $0.count) }
-            if count != bytes.count { state.missed += 1 }
+            let count = state.line.withUnsafeBytes { write(number, $0.baseAddress, $0.count) }
+            if count != state.line.count { state.missed += 1 }
+            if state.line.count > Self.mostKept { state.line = [] }
         }
     }
 
@@ -92,21 +114,6 @@ final class Logger: Sendable {
         if pthread_equal(pthread_self(), first) != 0 { return "main" }
         guard let name = try? readText("/proc/thread-self/comm") else { return "-" }
         return String(name.dropLast())
-    }
-
-    /// The local time with nanoseconds.
-    private static func now() -> String {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        var parts = tm()
-        localtime_r(&time.tv_sec, &parts)
-        func digits(_ value: Int, _ count: Int) -> String {
-            let text = String(value)
-            return String(repeating: "0", count: max(0, count - text.count)) + text
-        }
-        let date = "\(parts.tm_year + 1900)-\(digits(Int(parts.tm_mon) + 1, 2))-\(digits(Int(parts.tm_mday), 2))"
-        let clock = [parts.tm_hour, parts.tm_min, parts.tm_sec].map { digits(Int($0), 2) }.joined(separator: ":")
-        return "\(date)T\(clock).\(digits(Int(time.tv_nsec), 9))"
     }
 }
 

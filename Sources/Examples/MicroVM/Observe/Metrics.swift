@@ -7,25 +7,8 @@ import OCI
 /// Here is only what is really counted: a name that Firecracker has and this monitor does not count is not there, as a
 /// zero would be a lie. What goes up only is written as the difference to the line before, as Firecracker does.
 final class Metrics {
-    /// A group of counters and the names in it.
-    private static let counted: [(group: String, names: [String])] = [
-        ("deprecated_api", ["deprecated_http_api_calls"]),
-        (
-            "get_api_requests",
-            ["hotplug_memory_count", "instance_info_count", "machine_cfg_count", "mmds_count", "vmm_version_count"]
-        ),
-        ("patch_api_requests", both("drive", "hotplug_memory", "machine_cfg", "mmds", "network", "pmem")),
-        (
-            "put_api_requests",
-            both(
-                "actions", "boot_source", "cpu_cfg", "drive", "hotplug_memory", "logger", "machine_cfg", "metrics",
-                "mmds", "network", "pmem", "serial", "vsock")
-        ),
-    ]
-
-    private static func both(_ names: String...) -> [String] { names.flatMap { ["\($0)_count", "\($0)_fails"] } }
-
-    private var counters: [String: [String: UInt64]] = [:]
+    private var requests = RequestCounts()
+    private var deprecated: UInt64 = 0
     /// What the line before said.
     private var flushed: [String: [String: UInt64]] = [:]
     /// What devices that have gone had counted: it stays in the sums of their kinds.
@@ -37,12 +20,6 @@ final class Metrics {
     private var failed: UInt64 = 0
     private var target: Descriptor?
 
-    init() {
-        for (group, names) in Self.counted {
-            counters[group] = Dictionary(uniqueKeysWithValues: names.map { ($0, 0) })
-        }
-    }
-
     /// - Throws: where the file can't be opened.
     func open(_ settings: MetricsSettings) throws(SystemError) { target = try openForLines(settings.path) }
 
@@ -53,8 +30,10 @@ final class Metrics {
         }
     }
 
-    /// Counts one, where there is such a counter.
-    func count(_ group: String, _ name: String) { counters[group]?[name]? += 1 }
+    func count(_ request: RequestCounter) { requests.count(request) }
+    func countRefusal(_ request: RequestCounter) { requests.countRefusal(request) }
+    /// Counts a request with something that is on its way out.
+    func countDeprecated() { deprecated += 1 }
 
     /// Keeps the counts of a device that has gone in those of its kind; another may have its name from now on.
     func retire(_ device: (kind: String, own: CounterGroup)?) {
@@ -78,7 +57,8 @@ final class Metrics {
     @discardableResult
     func flush(_ pulled: [CounterGroup], missedLines: UInt64) -> Bool {
         guard isOpen else { return false }
-        var now = counters
+        var now = ["deprecated_api": ["deprecated_http_api_calls": deprecated]]
+        for group in requests.groups { now[group.name] = Dictionary(uniqueKeysWithValues: group.counters) }
         for group in pulled { now[group.name] = Dictionary(group.counters) { $1 } }
         for (kind, counts) in retired { now[kind, default: [:]].merge(counts) { $0 + $1 } }
         now["logger"] = [
@@ -116,31 +96,5 @@ final class Metrics {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
-    }
-}
-
-/// Which counters a request belongs to.
-struct RequestCounter {
-    let group: String
-    let name: String
-
-    /// nil for a request that Firecracker does not count.
-    init?(_ request: HTTPRequest) {
-        let first = request.path.split(separator: "/").first.map(String.init) ?? ""
-        let names = [
-            "actions": "actions", "boot-source": "boot_source", "cpu-config": "cpu_cfg", "drives": "drive",
-            "hotplug": "hotplug_memory", "logger": "logger", "machine-config": "machine_cfg", "metrics": "metrics",
-            "mmds": "mmds", "network-interfaces": "network", "pmem": "pmem", "serial": "serial", "vsock": "vsock",
-            "": "instance_info",
-            "version": "vmm_version",
-        ]
-        guard let name = names[first] else { return nil }
-        self.name = name
-        switch request.method {
-        case .get: group = "get_api_requests"
-        case .put: group = "put_api_requests"
-        case .patch: group = "patch_api_requests"
-        case .delete: return nil
-        }
     }
 }
