@@ -32,7 +32,10 @@ enum DeviceMetrics {
         _ machine: Machine, drives: [String], networks: [String], pmem: [String]
     ) -> [CounterGroup] {
         var groups = [
-            vcpu(machine.exits), port("uart", machine.serialCounts),
+            vcpu(machine.exits),
+            CounterGroup(
+                "uart",
+                port("uart", machine.serialCounts).counters + [("rate_limiter_dropped_bytes", machine.serialLoss)]),
             CounterGroup(
                 "i8042",
                 port("i8042", machine.keyboardCounts).counters + [("reset_count", machine.keyboardCounts.resets)]),
