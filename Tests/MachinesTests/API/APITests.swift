@@ -604,10 +604,13 @@
             }
 
             @Test(arguments: [SIGTERM, SIGINT, SIGHUP]) func aSignalEndsItAndTakesTheSocketAway(_ signal: CInt) throws {
-                let api = try APIClient()
+                let metrics = try scratch.file("metrics", [])
+                let api = try APIClient("--metrics-path", metrics)
                 api.monitor.signal(signal)
                 #expect(try api.monitor.finish().status == 128 + signal)
                 #expect(access(api.socket, F_OK) != 0)
+                let line = try JSON(parsing: try readText(metrics))
+                #expect(line["signals"]?["sighup"] == (signal == SIGHUP ? 1 : 0))
             }
 
             @Test(.needs(.kvm)) func aThousandRequestsLeaveNothingBehind() throws {

@@ -354,6 +354,7 @@ final class FirecrackerMode {
 
     private func stop(_ controller: Controller, _ signal: Signal) -> CInt {
         logger.info("Stopped by \(signal).")
+        if signal == .hangUp { metrics.count("signals", "sighup") }
         controller.machine?.stop()
         _ = controller.machine?.wait()
         flush(controller.machine, controller.resources)

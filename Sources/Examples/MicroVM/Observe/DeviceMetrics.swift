@@ -128,7 +128,7 @@ enum DeviceMetrics {
         CounterGroup(
             "vsock",
             [
-                ("conns_added", counts.added), ("conns_removed", counts.removed),
+                ("conns_added", counts.added), ("conns_killed", counts.killed), ("conns_removed", counts.removed),
                 ("rx_bytes_count", counts.receivedBytes), ("rx_packets_count", counts.received),
                 ("rx_queue_event_count", counts.receiveNotifications), ("tx_bytes_count", counts.sentBytes),
                 ("tx_packets_count", counts.sent), ("tx_queue_event_count", counts.transmitNotifications),

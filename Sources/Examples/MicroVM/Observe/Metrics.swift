@@ -21,6 +21,7 @@ final class Metrics {
                 "actions", "boot_source", "cpu_cfg", "drive", "hotplug_memory", "logger", "machine_cfg", "metrics",
                 "mmds", "network", "pmem", "serial", "vsock")
         ),
+        ("signals", ["sighup"]),
     ]
 
     private static func both(_ names: String...) -> [String] { names.flatMap { ["\($0)_count", "\($0)_fails"] } }
