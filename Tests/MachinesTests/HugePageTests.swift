@@ -12,7 +12,8 @@
 
     extension MachineTests {
         /// Machines on pages of 2 MiB, which the host makes when they are asked for. Those whose guests run have a log of
-        /// what is written, for which KVM shows the guest pages of 4 KiB: the test machine locks up with larger ones.
+        /// what is written, for which KVM shows the guest pages of 4 KiB: the test machine, whose KVM is emulated, stopped
+        /// dead once where one ran without.
         @Suite(.needs(.testVM), .serialized) struct HugePageTests {
             private static let setting = "/proc/sys/vm/nr_overcommit_hugepages"
             private let scratch = Scratch()
