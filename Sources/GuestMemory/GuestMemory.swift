@@ -243,7 +243,8 @@ public final class GuestMemory: @unchecked Sendable {
 
     /// Gives whole pages back to the host, as a balloon does: only the pages that lie completely inside.
     ///
-    /// What the guest reads there afterwards is zero, except in a private mapping of a file, where it is the file's.
+    /// What the guest reads there afterwards is zero, except in a private mapping of a file, where it is the file's, and in
+    /// huge pages that are reserved, which stay as they are.
     ///
     /// - Throws: ``GuestMemoryError/outsideMemory(_:count:)``; ``GuestMemoryError/refused(_:)``, as `EINVAL` for a part
     ///   of a huge page.

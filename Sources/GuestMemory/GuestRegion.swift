@@ -22,8 +22,13 @@ public struct GuestRegion: ~Copyable, @unchecked Sendable {
         case normal
         /// The machine's own pages, which the kernel may join to huge ones; `MADV_HUGEPAGE`.
         case transparentHuge
-        /// 2 MiB pages from the host's reserve; `MAP_HUGETLB`. For anonymous and shared memory.
+        /// 2 MiB pages from the host's reserve; `MAP_HUGETLB`. For anonymous and shared memory. Where the plan is reserved,
+        /// they are the region's from the beginning to its end: none is given back, as there might be none when it is
+        /// wanted again, and the kernel's answer to that is SIGBUS.
         case huge2M
+
+        /// Bytes of a page, as page faults know it.
+        public var size: UInt64 { self == .huge2M ? 2 << 20 : 4096 }
     }
 
     /// A region before it is mapped.
@@ -55,11 +60,9 @@ public struct GuestRegion: ~Copyable, @unchecked Sendable {
             self.blockSize = blockSize
         }
 
-        var alignment: UInt64 { pageSize == .huge2M ? 2 << 20 : 4096 }
-
         /// One past the last address; nil for a region that is not whole pages or does not fit the address space.
         var end: GuestAddress? {
-            guard size > 0, size <= UInt64(Int.max), size % alignment == 0, start.isAligned(to: 4096) else {
+            guard size > 0, size <= UInt64(Int.max), size % pageSize.size == 0, start.isAligned(to: 4096) else {
                 return nil
             }
             if let blockSize {
@@ -74,6 +77,9 @@ public struct GuestRegion: ~Copyable, @unchecked Sendable {
     /// Bytes.
     public let size: UInt64
     public let backing: Backing
+    public let pageSize: PageSize
+    /// Whether pages that are given back stay as they are.
+    private let keepsPages: Bool
     /// Where the region starts in this process: for `KVM_SET_USER_MEMORY_REGION`.
     @unsafe public let hostAddress: UnsafeMutableRawPointer
     /// The number of the file behind ``Backing/shared`` memory, still owned by this value; nil for the others.
@@ -88,7 +94,8 @@ public struct GuestRegion: ~Copyable, @unchecked Sendable {
 
     /// Maps a region.
     ///
-    /// - Throws: ``GuestMemoryError/badRegion(_:size:)``; `ENOMEM` from `mmap(2)` where the host refuses so much.
+    /// - Throws: ``GuestMemoryError/badRegion(_:size:)``; `ENOMEM` from `mmap(2)` where the host refuses so much, as where
+    ///   it has too few huge pages that are free.
     public init(_ plan: Plan) throws(GuestMemoryError) {
         guard plan.end != nil else { throw .badRegion(plan.start, size: plan.size) }
         let bitmapBytes = DirtyPages.wordCount(plan.size) * 8
@@ -115,7 +122,13 @@ public struct GuestRegion: ~Copyable, @unchecked Sendable {
             case .file(let number, let offset, let isPrivate):
                 unsafe base = try map(plan.size, flags | (isPrivate ? MAP_PRIVATE : MAP_SHARED), number, offset)
             }
-        } catch { throw .refused(error) }
+        } catch {
+            guard plan.pageSize == .huge2M else { throw .refused(error) }
+            throw .refused(
+                SystemError(
+                    error.operation, error.errno,
+                    hint: "the host needs as many free pages of 2 MiB: /proc/sys/vm/nr_hugepages"))
+        }
         let bits: UnsafeMutableRawPointer
         do throws(SystemError) {
             unsafe bits = try map(UInt64(bitmapBytes), MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
@@ -129,6 +142,8 @@ public struct GuestRegion: ~Copyable, @unchecked Sendable {
         start = plan.start
         size = plan.size
         backing = plan.backing
+        pageSize = plan.pageSize
+        keepsPages = plan.isReserved && plan.pageSize == .huge2M
         unsafe hostAddress = unsafe base
         rawDescriptor = number
         self.file = file
@@ -166,11 +181,12 @@ public struct GuestRegion: ~Copyable, @unchecked Sendable {
     }
 
     /// Gives pages back to the host: the guest reads zeros from anonymous and shared memory afterwards, and the file's
-    /// bytes from a private mapping of a file.
+    /// bytes from a private mapping of a file. Huge pages that are reserved stay.
     func discard(_ offset: UInt64, _ count: UInt64) throws(SystemError) {
         // Pages of shared memory stay in the file unless they are taken out of it.
         let advice = if case .shared = backing { MADV_REMOVE } else { MADV_DONTNEED }
         if case .file(_, _, isPrivate: false) = backing { return }
+        if keepsPages { return }
         try systemCall("give \(count) bytes of guest memory back") {
             unsafe madvise(hostAddress + Int(offset), Int(count), advice)
         }

@@ -1,5 +1,14 @@
 import GuestMemory
 
+extension GuestRegion.Plan {
+    /// A machine's memory. Huge pages are reserved, as one that is missing when the guest touches it ends the monitor.
+    init(_ start: UInt64, _ size: UInt64, _ pageSize: GuestRegion.PageSize, blockSize: UInt64? = nil) {
+        self.init(
+            start: GuestAddress(start), size: size, pageSize: pageSize, isReserved: pageSize == .huge2M,
+            blockSize: blockSize)
+    }
+}
+
 /// Where everything is in the guest's physical address space.
 ///
 /// ```
@@ -13,17 +22,23 @@ public struct AddressMap: Hashable, Sendable {
     /// Bytes of the guest's memory.
     public let memory: UInt64
     private let hotplug: MachineConfiguration.HotplugMemory?
+    private let pageSize: GuestRegion.PageSize
 
     /// - Parameters:
     ///   - memory: bytes that it has at first.
     ///   - hotplug: memory that it has not.
-    public init(memory: UInt64, hotplug: MachineConfiguration.HotplugMemory? = nil) {
+    ///   - pageSize: what it is made of on the host.
+    public init(
+        memory: UInt64, hotplug: MachineConfiguration.HotplugMemory? = nil, pageSize: GuestRegion.PageSize = .normal
+    ) {
         self.memory = memory
         self.hotplug = hotplug
+        self.pageSize = pageSize
     }
 
     init(_ configuration: MachineConfiguration) {
-        self.init(memory: configuration.memory, hotplug: configuration.hotplugMemory)
+        self.init(
+            memory: configuration.memory, hotplug: configuration.hotplugMemory, pageSize: configuration.pageSize)
     }
 
     // Below 1 MiB, none of which a kernel that is loaded touches before it has read it.
@@ -72,20 +87,11 @@ public struct AddressMap: Hashable, Sendable {
     /// One past the memory below the hole.
     public var lowEnd: UInt64 { min(memory, Self.hole.lowerBound) }
 
-    /// The regions of memory, in pages of the host's usual size: with transparent huge pages the test machine's kernel
-    /// (6.1, emulated) locked up in KVM with khugepaged.
+    /// The regions of memory.
     public var regions: [GuestRegion.Plan] {
-        var all = [GuestRegion.Plan(start: GuestAddress(0), size: lowEnd)]
-        if memory > lowEnd {
-            all.append(
-                GuestRegion.Plan(
-                    start: GuestAddress(Self.hole.upperBound), size: memory - lowEnd))
-        }
-        if let hotplug {
-            all.append(
-                GuestRegion.Plan(
-                    start: GuestAddress(hotplugStart), size: hotplug.size, blockSize: hotplug.block))
-        }
+        var all = [GuestRegion.Plan(0, lowEnd, pageSize)]
+        if memory > lowEnd { all.append(GuestRegion.Plan(Self.hole.upperBound, memory - lowEnd, pageSize)) }
+        if let hotplug { all.append(GuestRegion.Plan(hotplugStart, hotplug.size, pageSize, blockSize: hotplug.block)) }
         return all
     }
 

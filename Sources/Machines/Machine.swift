@@ -104,7 +104,7 @@
             let setup = try building(.machine) { () throws(SystemError) in
                 try ProcessorSetup(
                     configuration.processors, maximum: configuration.mostProcessors,
-                    template: configuration.processorTemplate, hypervisor)
+                    threads: configuration.threadsPerCore, template: configuration.processorTemplate, hypervisor)
             }
             var first = try building(.processors) { () throws(SystemError) in try setup.makeVCPU(0, vm) }
             // Before there is a device, a socket or a tap that somebody could see.

@@ -1,3 +1,4 @@
+import GuestMemory
 import Virtio
 
 /// A virtual machine, described: what ``Machine`` makes. It is a value, and says nothing of the host until a machine is
@@ -15,8 +16,13 @@ public struct MachineConfiguration: Hashable, Sendable {
     public var processors = 1
     /// Bytes of memory: whole MiB, from 16 MiB on.
     public var memory: UInt64 = 128 << 20
+    /// The pages of the host's that its memory is made of, also that which comes later. Huge ones make whole pages of the
+    /// memory necessary, 2 MiB; those of the host's reserve have to be free when the machine is made.
+    public var pageSize = PageSize.normal
     /// Processors that there may be while the machine runs, ``Machine/addProcessors(_:)``; as many as at first when nil.
     public var maximumProcessors: Int?
+    /// How many of them are threads of one core: 1 or 2. With 2, one is alone in its core only where there is no other.
+    public var threadsPerCore = 1
     /// How they differ from what the host offers, if they do.
     public var processorTemplate: ProcessorTemplate?
     /// Bytes of memory that there may be while the machine runs, ``Machine/addMemory(_:)``; as much as at first when nil.
@@ -50,6 +56,8 @@ public struct MachineConfiguration: Hashable, Sendable {
     public var acceptsEmulation = false
 
     public init(kernel: String) { self.kernel = kernel }
+
+    public typealias PageSize = GuestRegion.PageSize
 
     /// A disk of the guest's.
     public struct Disk: Hashable, Sendable {
@@ -224,10 +232,20 @@ public struct MachineConfiguration: Hashable, Sendable {
                 "\(memory) bytes are not a whole number of MiB from \(Self.memoryRange.lowerBound >> 20) to "
                     + "\(Self.memoryRange.upperBound >> 20)")
         }
+        guard pageSize == .normal || memory % (2 << 20) == 0 else {
+            throw MachineError(.memory, "\(memory) bytes are not a whole number of pages of 2 MiB")
+        }
         if let maximumProcessors, !(processors...Self.mostProcessors).contains(maximumProcessors) {
             throw MachineError(
                 .processors,
                 "at most \(maximumProcessors) processors: it is not \(processors) to \(Self.mostProcessors)")
+        }
+        guard (1...2).contains(threadsPerCore) else {
+            throw MachineError(.processors, "\(threadsPerCore) threads of a core are not 1 or 2")
+        }
+        for count in [processors, maximumProcessors ?? processors] where count > 1 && count % threadsPerCore != 0 {
+            throw MachineError(
+                .processors, "\(count) processors, \(threadsPerCore) of them in each core: that leaves one over")
         }
         if let maximumMemory {
             guard maximumMemory >= memory, maximumMemory <= Self.memoryRange.upperBound,

@@ -1,4 +1,5 @@
 #if arch(x86_64)
+    import Synchronization
     import Virtio
 
     /// The devices whose limits, files and targets may change while the guest runs. Each takes its own lock.
@@ -22,6 +23,9 @@
         public var vsock: Vsock? { only() }
 
         public var serialCounts: PortCounts { relay.port.counts }
+
+        /// Bytes of the serial port's output that were lost as there were too many; ``SerialEnds/outputLimit``.
+        public var serialLoss: UInt64 { relay.lost.load(ordering: .relaxed) }
 
         public var keyboardCounts: PortCounts { keyboard.counts }
 

@@ -52,7 +52,7 @@
                 var failure: MachineError?
                 try whileRunning(.memory) { _ throws(SystemError) in
                     do throws(GuestMemoryError) {
-                        try memory.append(GuestRegion.Plan(start: GuestAddress(start), size: bytes)) {
+                        try memory.append(GuestRegion.Plan(start, bytes, configuration.pageSize)) {
                             (region, index) throws(SystemError) in
                             try Self.show(region, UInt32(index), vm, logsWrites: configuration.tracksDirtyPages)
                         }

@@ -57,6 +57,20 @@ public struct TokenBucket: Hashable, Sendable {
         return max(1, min(size.dividingFullWidth((high, low)).quotient, .max / 2 - 1) + 1)
     }
 
+    /// Takes as many tokens as there are, `count` at the most: for who drops what may not pass, and does not wait.
+    ///
+    /// - Parameter now: nanoseconds, never less than at an earlier call.
+    /// - Returns: how many it took.
+    public mutating func takeSome(_ count: UInt64, now: UInt64) -> UInt64 {
+        if isUnlimited { return count }
+        refill(now)
+        let free = min(burst, count)
+        burst -= free
+        let paid = min(count - free, UInt64(max(level, 0)))
+        level -= Int64(paid)
+        return free + paid
+    }
+
     /// Takes tokens that were used already: what is missing is a debt, and the next ``take(_:now:)`` waits for it.
     mutating func charge(_ count: UInt64) {
         if isUnlimited { return }

@@ -70,7 +70,7 @@
                 #expect(access(path, F_OK) != 0)
             }
 
-            /// A pair of queues for each of two processors, which Linux asks for by itself.
+            /// A pair of queues for each of two processors, which Linux asks for by itself, and which are one core.
             @Test func theHostIsReachedThroughTheCard() throws {
                 let path = "PATH=$PATH:/usr/sbin:/sbin"
                 try #require(
@@ -80,8 +80,9 @@
                         ip address add 10.111.0.1/30 dev bhguest && ip link set bhguest up
                         """) == 0)
                 defer { system("\(path); ip link delete bhguest") }
-                let outcome = try monitor("", "--cpus", "2", "--net", "tap=bhguest,queues=2").finish()
+                let outcome = try monitor("", "--cpus", "2,threads=2", "--net", "tap=bhguest,queues=2").finish()
                 #expect(outcome.status == 0, "\(outcome.out)\(outcome.err)")
+                #expect(outcome.out.contains("core         processors 0-1\r\n"), "\(outcome.out)")
                 #expect(
                     outcome.out.contains("network      2 packets transmitted, 2 packets received"), "\(outcome.out)")
             }

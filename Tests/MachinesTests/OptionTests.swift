@@ -57,10 +57,12 @@ import Virtio
         let machine = try parse("--cpus", "1,max=4", "--memory=128M,max=1G").machine
         #expect(machine.processors == 1 && machine.maximumProcessors == 4)
         #expect(machine.memory == 128 << 20 && machine.maximumMemory == 1 << 30)
-        let plain = try parse("--cpus", "2,max=3", "--cpus", "3").machine
-        #expect(plain.processors == 3 && plain.maximumProcessors == nil)
+        let plain = try parse("--cpus", "2,max=4,threads=2", "--cpus", "3").machine
+        #expect(plain.processors == 3 && plain.maximumProcessors == nil && plain.threadsPerCore == 1)
+        #expect(try parse("--cpus", "2,threads=2").machine.threadsPerCore == 2)
         for words in [
-            ["--cpus", "1,4"], ["--cpus", "1,max=x"], ["--memory", "128,"], ["--memory", "1,max=1,max=2"],
+            ["--cpus", "1,4"], ["--cpus", "1,max=x"], ["--cpus", "1,max=2,max=2"], ["--cpus", "1,threads=x"],
+            ["--memory", "128,"], ["--memory", "1,max=1,max=2"],
         ] {
             #expect(throws: Failure.self) { try Arguments((["--kernel", "k"] + words)[...]) }
         }

@@ -158,3 +158,49 @@ import Virtio
         #expect(port.read(5, width: 4) == .max)
     }
 }
+
+/// What becomes of a serial port's output.
+@Suite struct SerialRelayTests {
+    private final class NoLine: InterruptLine { func raise() {} }
+
+    /// Sends as a guest does, which waits for room.
+    ///
+    /// - Returns: whether there was room for all of them.
+    private func send(_ count: Int, to port: SerialPort) -> Bool {
+        for _ in 0..<count {
+            guard eventually(30, { port.read(5, width: 1) & 0x20 != 0 }) else { return false }
+            port.write(0, UInt64(UInt8(ascii: "a")), width: 1)
+        }
+        return true
+    }
+
+    @Test func whatIsOverTheLimitIsLost() throws {
+        let pipe = try Pipe()
+        let port = try SerialPort(interrupt: NoLine())
+        var ends = SerialEnds(output: try pipe.writeEnd.duplicate())
+        // Fifteen bytes, and no more for years.
+        ends.outputLimit = TokenBucket(size: 10, refillTime: .max, oneTimeBurst: 5)
+        let relay = try SerialRelay(port, ends, PauseGate())
+        #expect(send(3 * SerialPort.outputLimit, to: port))
+        let thread = try MachineThread("serial") { relay.run() }
+        // More than the port holds: nobody has to wait for what is lost.
+        #expect(send(SerialPort.outputSize + 1, to: port))
+        relay.stop()
+        thread.join()
+        let sent = 3 * SerialPort.outputLimit + SerialPort.outputSize + 1
+        #expect(try pipe.readEnd.read(upTo: 100).count == 15)
+        #expect(relay.lost.load(ordering: .relaxed) == UInt64(sent - 15))
+        #expect(port.counts.writes == UInt64(sent))
+    }
+
+    @Test func aGuestThatNobodyReadsGoesOn() throws {
+        let port = try SerialPort(interrupt: NoLine())
+        let relay = try SerialRelay(port, SerialEnds(), PauseGate())
+        #expect(send(SerialPort.outputLimit + 1, to: port))
+        let thread = try MachineThread("serial") { relay.run() }
+        #expect(send(SerialPort.outputSize, to: port))
+        relay.stop()
+        thread.join()
+        #expect(relay.lost.load(ordering: .relaxed) == 0)
+    }
+}

@@ -150,8 +150,8 @@
             all.bootProtocol = .pvh
             all.initialRAMDisk = "initrd"
             all.commandLine = "console=ttyS0 \u{e4}"
-            (all.processors, all.maximumProcessors) = (2, 8)
-            (all.memory, all.maximumMemory) = (256 << 20, 1 << 30)
+            (all.processors, all.maximumProcessors, all.threadsPerCore) = (2, 8, 2)
+            (all.memory, all.maximumMemory, all.pageSize) = (256 << 20, 1 << 30, .huge2M)
             all.spareDevices = 3
             var limit = RateLimiter(bandwidth: TokenBucket(size: 1, refillTime: 2, oneTimeBurst: 3))
             var disk = MachineConfiguration.Disk(path: "disk", isReadOnly: true, queues: 4, limit: limit)

@@ -70,4 +70,20 @@ import Testing
         #expect(limiter.take(bytes: 0, now: 0) == 0)
         #expect(limiter.take(bytes: 0, now: 0) > 0)
     }
+
+    @Test func whoDoesNotWaitGetsWhatThereIs() {
+        var bucket = TokenBucket(size: 10, refillTime: 1000, oneTimeBurst: 5)
+        #expect(bucket.takeSome(3, now: 0) == 3)
+        // The rest of the burst, and all of the bucket.
+        #expect(bucket.takeSome(20, now: 0) == 12)
+        #expect(bucket.takeSome(1, now: 99) == 0)
+        #expect(bucket.takeSome(20, now: 350) == 3)
+        #expect(bucket.takeSome(20, now: 1_000_000) == 10)
+        // A debt is paid first.
+        bucket.charge(5)
+        #expect(bucket.takeSome(20, now: 1_000_400) == 0)
+        #expect(bucket.takeSome(20, now: 1_000_700) == 2)
+        var unlimited = TokenBucket(size: 10, refillTime: 0)
+        #expect(unlimited.takeSome(.max, now: 0) == .max)
+    }
 }

@@ -257,6 +257,7 @@ private final class Program {
         try guest.machine.run { vsock.connectionCount == 0 }
         _ = try guest.expect(.reset)
         #expect(program.isCutOff)
+        #expect(vsock.counts.killed == 2 && vsock.counts.removed == 2)
     }
 
     @Test("a host without free descriptors leaves programs waiting, and the loop does not spin")

@@ -65,9 +65,8 @@ struct Arguments {
         case "--initrd": machine.initialRAMDisk = value
         case "--append": machine.commandLine = value
         case "--boot": machine.bootProtocol = try Self.bootProtocol(option, value)
-        case "--cpus":
-            (machine.processors, machine.maximumProcessors) = try Self.withMaximum(option, value, Self.number)
-        case "--memory": (machine.memory, machine.maximumMemory) = try Self.withMaximum(option, value, Self.size)
+        case "--cpus": try setProcessors(option, value)
+        case "--memory": (machine.memory, machine.maximumMemory) = try Self.memory(option, value)
         case "--disk": machine.disks.append(try Self.disk(value))
         case "--net": try addNetwork(value)
         case "--pmem": machine.persistentMemory.append(try Self.memoryFile(value))
@@ -137,14 +136,26 @@ struct Arguments {
     }
 
     /// What there is at first, and behind `,max=` what there may be while the machine runs.
-    private static func withMaximum<Amount>(
-        _ option: String, _ text: String, _ amount: (String, String) throws(Failure) -> Amount
-    ) throws(Failure) -> (Amount, Amount?) {
-        guard let comma = text.firstIndex(of: ",") else { return (try amount(option, text), nil) }
+    private static func memory(_ option: String, _ text: String) throws(Failure) -> (UInt64, UInt64?) {
+        guard let comma = text.firstIndex(of: ",") else { return (try size(option, text), nil) }
         guard case ("max", let most?) = keyAndValue(String(text[text.index(after: comma)...])) else {
             throw Failure(.usage, "\(option): behind the comma of \(quoted(text)) is no max=")
         }
-        return (try amount(option, String(text[..<comma])), try amount("\(option): max", most))
+        return (try size(option, String(text[..<comma])), try size("\(option): max", most))
+    }
+
+    private mutating func setProcessors(_ option: String, _ text: String) throws(Failure) {
+        var parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)[...]
+        machine.processors = try Self.number(option, parts.removeFirst())
+        (machine.maximumProcessors, machine.threadsPerCore) = (nil, 1)
+        for part in parts {
+            switch Self.keyAndValue(part) {
+            case ("max", let value?) where machine.maximumProcessors == nil:
+                machine.maximumProcessors = try Self.number("--cpus: max", value)
+            case ("threads", let value?): machine.threadsPerCore = try Self.number("--cpus: threads", value)
+            default: throw Failure(.usage, "\(option): \(quoted(part)) is none of max=N and threads=N")
+            }
+        }
     }
 
     private static func disk(_ text: String) throws(Failure) -> MachineConfiguration.Disk {

@@ -8,7 +8,7 @@ import Virtio
 /// ```json
 /// {
 ///     "kernel": "vmlinuz", "initrd": "initramfs.cpio", "append": "console=ttyS0", "boot": "auto",
-///     "cpus": 2, "maxCpus": 4, "memory": "256M", "maxMemory": "1G",
+///     "cpus": 2, "maxCpus": 4, "threadsPerCore": 1, "memory": "256M", "maxMemory": "1G",
 ///     "disks": [{"path": "root.img", "readOnly": true, "queues": 1, "bandwidth": "100M", "iops": 1000}],
 ///     "nets": [{"tap": "tap0", "mac": "02:00:00:00:00:01", "queues": 1, "bandwidth": "10M", "pps": 10000},
 ///              {"passt": ["--tcp-ports=8080:80"]}, {"socket": "passt.socket", "mtu": 65520}],
@@ -45,6 +45,7 @@ struct ConfigurationFile {
                 arguments.machine.bootProtocol = try Arguments.bootProtocol(where_(name), try text(value, name))
             case "cpus": arguments.machine.processors = try number(value, name)
             case "maxCpus": arguments.machine.maximumProcessors = try number(value, name)
+            case "threadsPerCore": arguments.machine.threadsPerCore = try number(value, name)
             case "memory": arguments.machine.memory = try size(value, name)
             case "maxMemory": arguments.machine.maximumMemory = try size(value, name)
             case "disks":

@@ -9,7 +9,8 @@ enum Help {
           --initrd FILE              the initial RAM disk
           --append TEXT              the kernel's command line (console=ttyS0 panic=-1)
           --boot PROTOCOL            auto, linux64 or pvh (auto)
-          --cpus N[,max=N]           processors, 1 to 32, and how many there may be later (1)
+          --cpus N[,max=N][,threads=N]
+                                     processors, 1 to 32, how many there may be later, and how many are in each core (1)
           --memory SIZE[,max=SIZE]   MiB, or with a unit as in 512M and 2G, and how much there may be later (128)
           --disk PATH[,ro][,queues=N][,bandwidth=SIZE][,iops=N]
                                      a disk; the first is vda. Limits are for a second

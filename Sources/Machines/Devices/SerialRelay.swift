@@ -1,5 +1,7 @@
 import Glibc
 import Linux
+import Synchronization
+import Virtio
 
 /// What a serial port leads to on the host.
 public struct SerialEnds: ~Copyable, Sendable {
@@ -7,6 +9,8 @@ public struct SerialEnds: ~Copyable, Sendable {
     public var input: Descriptor?
     /// Where the guest's output goes: anything that can be written to. nil drops it.
     public var output: Descriptor?
+    /// How many bytes of output there may be in how much time; those beyond are lost. nil for as many as there are.
+    public var outputLimit: TokenBucket?
     /// What becomes of input before the guest gets it, as where a terminal has an escape sequence.
     public var filter: (@Sendable ([UInt8]) -> [UInt8])?
 
@@ -31,6 +35,10 @@ final class SerialRelay: @unchecked Sendable {
     private let filter: (@Sendable ([UInt8]) -> [UInt8])?
     private let quit: EventCounter
     private let gate: PauseGate
+    private var limit: TokenBucket?
+
+    /// Bytes of output that were over the limit.
+    let lost = Atomic<UInt64>(0)
 
     // The thread's own.
     private var forGuest: [UInt8] = []
@@ -43,6 +51,7 @@ final class SerialRelay: @unchecked Sendable {
         self.gate = gate
         quit = try EventCounter()
         filter = ends.filter
+        limit = ends.outputLimit
         input = ends.input.take()
         output = ends.output.take()
     }
@@ -90,9 +99,21 @@ final class SerialRelay: @unchecked Sendable {
     ///
     /// - Returns: whether some waits now.
     private func refill() -> Bool {
-        if fromGuest.isEmpty { fromGuest = port.takeOutput() }
+        guard fromGuest.isEmpty else { return true }
+        // Where bytes are lost it is all there are: the port wakes nobody for those that it keeps.
+        let losesSome = isOutputOver || limit != nil
+        fromGuest = port.takeOutput(losesSome ? SerialPort.outputSize : SerialPort.outputLimit)
         if isOutputOver { fromGuest = [] }
+        loseExcess()
         return !fromGuest.isEmpty
+    }
+
+    private func loseExcess() {
+        guard limit != nil, !fromGuest.isEmpty else { return }
+        let count = UInt64(fromGuest.count)
+        let kept = limit?.takeSome(count, now: monotonicNanoseconds()) ?? count
+        fromGuest.removeLast(Int(count - kept))
+        lost.add(count - kept, ordering: .relaxed)
     }
 
     private var writableNow: Bool {

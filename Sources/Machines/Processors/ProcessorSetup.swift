@@ -14,12 +14,14 @@
         /// - Parameters:
         ///   - count: how many there are at first.
         ///   - maximum: how many there may be, which the guest's picture of them is made for.
+        ///   - threads: how many of them are in each core.
         ///   - template: how they differ from what the host offers.
         init(
-            _ count: Int, maximum: Int, template: ProcessorTemplate? = nil, _ hypervisor: borrowing Hypervisor
+            _ count: Int, maximum: Int, threads: Int = 1, template: ProcessorTemplate? = nil,
+            _ hypervisor: borrowing Hypervisor
         ) throws(SystemError) {
             self.count = count
-            topology = Topology(processors: maximum)
+            topology = Topology(processors: maximum, threads: threads)
             let offered = try hypervisor.supportedCPUID()
             supported = try template?.applied(to: offered) ?? offered
             self.template = template

@@ -1,8 +1,9 @@
+import GuestMemory
 import Linux
 import Virtio
 
 extension MachineConfiguration {
-    private static let version: UInt32 = 0x4d43_0002
+    private static let version: UInt32 = 0x4d43_0003
 
     /// All of it but what a restore says anew: whether dirty pages are logged.
     func encoded() -> [UInt8] {
@@ -12,7 +13,9 @@ extension MachineConfiguration {
         encoder.write(initialRAMDisk)
         encoder.write(commandLine)
         encoder.write(UInt32(processors))
+        encoder.write(UInt32(threadsPerCore))
         encoder.write(memory)
+        encoder.write(pageSize.number)
         encoder.write(maximumProcessors.map { UInt32($0) })
         encoder.write(maximumMemory)
         encoder.write(UInt32(spareDevices))
@@ -49,7 +52,9 @@ extension MachineConfiguration {
         initialRAMDisk = try decoder.readOptionalText()
         commandLine = try decoder.readText()
         processors = Int(try decoder.read() as UInt32)
+        threadsPerCore = Int(try decoder.read() as UInt32)
         memory = try decoder.read()
+        pageSize = try GuestRegion.PageSize(number: try decoder.read())
         maximumProcessors = (try decoder.readOptional() as UInt32?).map { Int($0) }
         maximumMemory = try decoder.readOptional()
         spareDevices = Int(try decoder.read() as UInt32)
@@ -72,6 +77,21 @@ extension MachineConfiguration {
         if try decoder.readFlag() { processorTemplate = try ProcessorTemplate(&decoder) }
         acceptsEmulation = try decoder.readFlag()
         try decoder.finish()
+    }
+}
+
+extension GuestRegion.PageSize {
+    fileprivate var number: UInt8 {
+        switch self {
+        case .normal: 0
+        case .transparentHuge: 1
+        case .huge2M: 2
+        }
+    }
+
+    fileprivate init(number: UInt8) throws(StateError) {
+        guard number < 3 else { throw .malformed("pages of number \(number)") }
+        self = [.normal, .transparentHuge, .huge2M][Int(number)]
     }
 }
 

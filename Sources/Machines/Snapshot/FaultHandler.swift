@@ -22,10 +22,11 @@
             let regions = (0..<memory.regionCount).map { index in
                 memory.withRegion(index) { region in
                     defer { offset += region.size }
+                    let page = region.pageSize.size
                     let address = UInt(bitPattern: region.hostAddress)
                     // The last name is wrong, and Firecracker's all the same.
                     return "{\"base_host_virt_addr\":\(address),\"size\":\(region.size),\"offset\":\(offset),"
-                        + "\"page_size\":4096,\"page_size_kib\":4096}"
+                        + "\"page_size\":\(page),\"page_size_kib\":\(page)}"
                 }
             }
             return "[\(regions.joined(separator: ","))]"

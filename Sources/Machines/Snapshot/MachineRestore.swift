@@ -7,7 +7,8 @@
     /// Where a restored machine has its memory from.
     public enum SnapshotMemory: Hashable, Sendable {
         /// The file that was saved, all of which is checked. It has to stay as it is: the guest reads it, together with all
-        /// others that were restored from it, and what it writes is its own.
+        /// others that were restored from it, and what it writes is its own. It is no place for pages of the host's reserve
+        /// of huge ones.
         case file(String)
         /// A process behind a Unix socket that answers page faults, in Firecracker's protocol: it gets the memory's pieces
         /// as JSON, and the `userfaultfd(2)` with them. Nothing but the save's mark is checked: what the memory has is for
@@ -46,7 +47,7 @@
             let setup = try building(.machine) { () throws(SystemError) in
                 try ProcessorSetup(
                     configuration.processors, maximum: configuration.mostProcessors,
-                    template: configuration.processorTemplate, hypervisor)
+                    threads: configuration.threadsPerCore, template: configuration.processorTemplate, hypervisor)
             }
             for processor in snapshot.processors {
                 let missing = ProcessorBaseline.missing(processor.cpuid, setup.supported)
@@ -101,6 +102,7 @@
             var handler: FaultHandler?
             switch source {
             case .file(let path):
+                guard snapshot.configuration.pageSize != .huge2M else { throw MachineError(SnapshotError.hugePages) }
                 let saved = try MemoryFile(of: snapshot, at: path)
                 try saved.check(snapshot)
                 var offset: UInt64 = 0

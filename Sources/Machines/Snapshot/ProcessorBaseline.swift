@@ -37,8 +37,8 @@
             Word(function: 7, index: 1, register: .edx),
             Word(function: 0xd, register: .eax), Word(function: 0xd, register: .edx),
             Word(function: 0xd, index: 1, register: .eax),
-            // Legacy multi-core.
-            Word(function: 0x8000_0001, register: .ecx, own: 1 << 1),
+            // Legacy multi-core; topology extensions.
+            Word(function: 0x8000_0001, register: .ecx, own: 1 << 1 | 1 << 22),
             Word(function: 0x8000_0001, register: .edx),
             Word(function: 0x8000_0007, register: .edx),
             Word(function: 0x8000_0008, register: .ebx),
@@ -68,7 +68,7 @@
         }
 
         /// Twelve letters.
-        private static func vendor(_ entry: CPUIDEntry) -> String {
+        static func vendor(_ entry: CPUIDEntry) -> String {
             let bytes = [entry.ebx, entry.edx, entry.ecx].flatMap { word in
                 (0..<4).map { UInt8(word >> (8 * $0) & 0xff) }
             }

@@ -47,7 +47,7 @@
             let start = AddressMap(configuration).hotplugStart
             return regions.map { region in
                 GuestRegion.Plan(
-                    start: GuestAddress(region.start), size: region.size,
+                    region.start, region.size, configuration.pageSize,
                     blockSize: region.start == start ? hotplug?.block : nil)
             }
         }

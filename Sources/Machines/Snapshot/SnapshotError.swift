@@ -17,6 +17,8 @@ public enum SnapshotError: Error, Hashable, Sendable {
     case otherProcessor([String])
     /// The memory is missing, or is not what was saved with the state.
     case memory(String)
+    /// The memory is to be of huge pages, which no file is mapped to: they are filled by a process that answers faults.
+    case hugePages
     /// A device is not as it was.
     case device(String, StateError)
 }
@@ -34,6 +36,7 @@ extension SnapshotError: CustomStringConvertible {
         case .otherProcessor(let missing):
             "the snapshot needs a processor that this host has not: \(missing.joined(separator: "; "))"
         case .memory(let what): "the snapshot's memory: \(what)"
+        case .hugePages: "huge pages can't be restored from a file, only by a process that answers page faults"
         case .device(let name, let error): "the snapshot's device \(name): \(error)"
         }
     }

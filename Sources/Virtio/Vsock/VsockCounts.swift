@@ -12,6 +12,8 @@ public struct VsockCounts: Hashable, Sendable {
     /// Connections that came, from either side, and those that went.
     public var added: UInt64 = 0
     public var removed: UInt64 = 0
+    /// Connections that were given up, as their other end did not answer in time.
+    public var killed: UInt64 = 0
 
     public init() {}
 }

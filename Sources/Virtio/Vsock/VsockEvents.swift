@@ -138,6 +138,7 @@ extension Vsock {
         isTimerSet = false
         let now = Timer.now
         for connection in Array(connections.values) where connection.deadline.map({ $0 <= now }) == true {
+            counted.killed += 1
             if connection.state == .greeting {
                 remove(connection)
             } else {

@@ -1,6 +1,7 @@
 #if arch(x86_64)
     import Glibc
     import Linux
+    import Machines
     import OCI
     import TestSupport
     import Testing
@@ -139,6 +140,64 @@
                 #expect(try Monitor(["--snapshot-version"]).finish().out == "v2.0.0\n")
                 let wrong = try Monitor(["--describe-snapshot", memory]).finish()
                 #expect(wrong.status == 1 && wrong.err.contains("no snapshot of a machine"), "\(wrong)")
+            }
+
+            @Test(.needs(.kvm)) func theSerialPortsOutputHasALimit() throws {
+                let (output, metrics) = (try scratch.file("output", []), try scratch.file("metrics", []))
+                // 200 letters to port 0x3f8, and no more.
+                let code: [UInt8] = [
+                    0x66, 0xba, 0xf8, 0x03, 0xb0, 0x61, 0xb9, 200, 0, 0, 0, 0xee, 0xff, 0xc9, 0x75, 0xfb, 0xf4, 0xeb,
+                    0xfd,
+                ]
+                let kernel = try scratch.file("letters", TestELF(code: code).bytes)
+                let api = try APIClient("--accept-emulation", "--metrics-path", metrics)
+                let limit = #"{"size": 16, "one_time_burst": 4, "refill_time": 1000000000}"#
+                let serial = #"{"serial_out_path": "\#(output)", "rate_limiter": \#(limit)}"#
+                #expect(try api("PUT", "/serial", serial) == .done)
+                #expect(try api("PUT", "/boot-source", #"{"kernel_image_path": "\#(kernel)"}"#) == .done)
+                #expect(try api("PUT", "/actions", #"{"action_type": "InstanceStart"}"#) == .done)
+                var dropped = 0
+                let isThere = try eventually(20) {
+                    _ = try api("PUT", "/actions", #"{"action_type": "FlushMetrics"}"#)
+                    dropped = try readText(metrics).split(separator: "\n").reduce(0) { sum, line in
+                        let uart = try JSON(parsing: String(line))["uart"]
+                        return sum + (uart?["rate_limiter_dropped_bytes"]?.integerValue(as: Int.self) ?? 0)
+                    }
+                    return dropped == 180
+                }
+                #expect(isThere, "\(dropped)")
+                #expect(try readText(output) == String(repeating: "a", count: 20))
+            }
+
+            @Test(.needs(.kvm)) func moreHugePagesThanThereAreAreRefused() throws {
+                let api = try APIClient("--accept-emulation")
+                #expect(try api("PUT", "/boot-source", #"{"kernel_image_path": "\#(try idle())"}"#) == .done)
+                // 256 GiB.
+                let settings = #"{"vcpu_count": 1, "mem_size_mib": 262144, "huge_pages": "2M"}"#
+                #expect(try api("PUT", "/machine-config", settings) == .done)
+                #expect(try api("GET", "/machine-config").json()["huge_pages"] == "2M")
+                let fault = try api("PUT", "/actions", #"{"action_type": "InstanceStart"}"#).fault ?? "none"
+                #expect(fault.hasPrefix("Start microvm error: Invalid Memory Configuration: map "), "\(fault)")
+                #expect(fault.contains("ENOMEM") && fault.contains("nr_hugepages"), "\(fault)")
+                // Without them the same machine starts.
+                let plain = #"{"mem_size_mib": 128, "huge_pages": "None"}"#
+                #expect(try api("PATCH", "/machine-config", plain) == .done)
+                #expect(try api("PUT", "/actions", #"{"action_type": "InstanceStart"}"#) == .done)
+            }
+
+            @Test(.needs(.kvm)) func aTemplateForOtherProcessorsIsRefused() throws {
+                let api = try APIClient("--accept-emulation")
+                let isAMD = try ProcessorModel.ofHost().vendor == "AuthenticAMD"
+                #expect(try api("PUT", "/boot-source", #"{"kernel_image_path": "\#(try idle())"}"#) == .done)
+                let template = #"{"cpu_template": "\#(isAMD ? "T2" : "T2A")"}"#
+                #expect(try api("PATCH", "/machine-config", template) == .done)
+                #expect(
+                    try api("PUT", "/actions", #"{"action_type": "InstanceStart"}"#).fault
+                        == "Start microvm error: Failed to get CPU template: CPU vendor mismatched between actual CPU and "
+                        + "CPU template.")
+                // Without it the same machine starts.
+                #expect(try api("PATCH", "/machine-config", #"{"cpu_template": "None"}"#) == .done)
+                #expect(try api("PUT", "/actions", #"{"action_type": "InstanceStart"}"#) == .done)
             }
 
             @Test func aLargerBodyMayBeAllowed() throws {
@@ -545,10 +604,13 @@
             }
 
             @Test(arguments: [SIGTERM, SIGINT, SIGHUP]) func aSignalEndsItAndTakesTheSocketAway(_ signal: CInt) throws {
-                let api = try APIClient()
+                let metrics = try scratch.file("metrics", [])
+                let api = try APIClient("--metrics-path", metrics)
                 api.monitor.signal(signal)
                 #expect(try api.monitor.finish().status == 128 + signal)
                 #expect(access(api.socket, F_OK) != 0)
+                let line = try JSON(parsing: try readText(metrics))
+                #expect(line["signals"]?["sighup"] == (signal == SIGHUP ? 1 : 0))
             }
 
             @Test(.needs(.kvm)) func aThousandRequestsLeaveNothingBehind() throws {

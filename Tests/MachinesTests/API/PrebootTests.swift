@@ -43,20 +43,60 @@ import Testing
                     "vcpu_count": 2, "mem_size_mib": 512, "smt": false, "track_dirty_pages": true,
                     "huge_pages": "None",
                 ]))
+        _ = try controller.perform(.patch, "/machine-config", #"{"smt": true}"#)
+        guard case .value(let json) = try controller.perform(.get, "/machine-config") else { return }
+        #expect(json["smt"] == true)
+        let kernel = try scratch.file("kernel", [1])
+        _ = try controller.perform(.put, "/boot-source", #"{"kernel_image_path": "\#(kernel)"}"#)
+        #expect(try controller.resources.configuration(acceptsEmulation: true).threadsPerCore == 2)
+        _ = try controller.perform(.patch, "/machine-config", #"{"huge_pages": "Transparent"}"#)
+        #expect(try controller.resources.configuration(acceptsEmulation: true).pageSize == .transparentHuge)
         // PUT sets back what it does not name.
         _ = try controller.perform(.put, "/machine-config", #"{"vcpu_count": 1, "mem_size_mib": 64}"#)
         #expect(controller.resources.machine == MachineSettings(memory: 64))
         #expect(controller.hasBootResources)
     }
 
+    @Test func theLastTemplateCounts() throws {
+        var controller = PrebootController.new()
+        let kernel = try scratch.file("kernel", [1])
+        _ = try controller.perform(.put, "/boot-source", #"{"kernel_image_path": "\#(kernel)"}"#)
+        func template() throws -> ProcessorTemplate? {
+            try controller.resources.configuration(acceptsEmulation: true).processorTemplate
+        }
+        func name() throws -> JSON? {
+            guard case .value(let json) = try controller.perform(.get, "/machine-config") else { return nil }
+            return json["cpu_template"]
+        }
+        _ = try controller.perform(.patch, "/machine-config", #"{"cpu_template": "T2S"}"#)
+        #expect(try name() == "T2S" && template() == StaticTemplate.t2s.template)
+        // What is not said stays, also by PUT.
+        _ = try controller.perform(.put, "/machine-config", #"{"vcpu_count": 2, "mem_size_mib": 64}"#)
+        #expect(try name() == "T2S")
+        let own = #"{"msr_modifiers": [{"addr": "0x10", "bitmap": "0b1"}]}"#
+        _ = try controller.perform(.put, "/cpu-config", own)
+        #expect(try name() == nil && template()?.registers.map(\.index) == [0x10])
+        _ = try controller.perform(.put, "/machine-config", #"{"vcpu_count": 2, "mem_size_mib": 64}"#)
+        #expect(try template()?.registers.map(\.index) == [0x10])
+        _ = try controller.perform(.patch, "/machine-config", #"{"cpu_template": "C3"}"#)
+        #expect(try name() == "C3" && template() == StaticTemplate.c3.template)
+        _ = try controller.perform(.patch, "/machine-config", #"{"cpu_template": "None"}"#)
+        #expect(try name() == nil && template() == nil)
+        // That of another kind of processor is none.
+        let other = controller.refusal(.patch, "/machine-config", #"{"cpu_template": "V1N1"}"#)
+        #expect(
+            other?.contains("unknown variant `V1N1`, expected one of `C3`, `T2`, `T2S`, `T2CL`, `T2A`, `None`") == true)
+    }
+
     @Test(arguments: [
         (#"{"vcpu_count": 0}"#, "The number of vCPUs must be greater than 0"),
         (#"{"vcpu_count": 33}"#, "The number of vCPUs must be greater than 0"),
-        (#"{"vcpu_count": 3, "smt": true}"#, "must be 1 or an even number"), (#"{"smt": true}"#, "not supported: smt"),
+        (#"{"vcpu_count": 3, "smt": true}"#, "must be 1 or an even number"),
         (#"{"mem_size_mib": 0}"#, "The memory size (MiB) is either 0"),
         (#"{"mem_size_mib": 129, "huge_pages": "2M"}"#, "not a multiple of the configured page size"),
-        (#"{"huge_pages": "2M"}"#, "not supported: huge_pages"), (#"{"mem_size_mib": 8}"#, "8 MiB are not 16 to"),
-        (#"{"mem_size_mib": 18446744073709551615}"#, "MiB are not"), (#"{"cpu_template": "T2"}"#, "cpu_template: T2"),
+        (#"{"mem_size_mib": 129, "huge_pages": "Transparent"}"#, "not a multiple of the configured page size"),
+        (#"{"mem_size_mib": 8}"#, "8 MiB are not 16 to"),
+        (#"{"mem_size_mib": 18446744073709551615}"#, "MiB are not"),
     ]) func settingsThatCanNotBeAreRefused(_ body: String, _ why: String) {
         var controller = PrebootController.new()
         #expect(controller.refusal(.patch, "/machine-config", body)?.contains(why) == true)

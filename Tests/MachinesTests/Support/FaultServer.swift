@@ -20,15 +20,17 @@
         /// `UFFD_EVENT_PAGEFAULT`.
         private static let pageFault: UInt8 = 0x12
 
-        /// - Parameter size: the memory's.
-        static func serve(_ listener: borrowing Descriptor, _ path: String, size: UInt64) {
+        /// - Parameters:
+        ///   - size: the memory's.
+        ///   - page: that of its pages.
+        static func serve(_ listener: borrowing Descriptor, _ path: String, size: UInt64, page: Int = 4096) {
             do {
                 try listener.waitReadable()
                 let socket = try UnixSocket.accept(on: listener)
                 var received: Descriptor?
                 let text = String(decoding: try UnixSocket.receive(from: socket, descriptor: &received), as: UTF8.self)
                 let regions = try #require(try JSON(parsing: text).arrayValue).map { region in
-                    #expect(region["page_size"] == 4096)
+                    #expect(region["page_size"] == JSON(page) && region["page_size_kib"] == JSON(page))
                     func number(_ name: String) throws -> UInt64 {
                         try #require(region[name]?.integerValue(as: UInt64.self))
                     }
@@ -44,24 +46,24 @@
                         pollfd(fd: socket.rawValue, events: Int16(POLLIN), revents: 0),
                     ]
                     guard poll(&polled, 2, 150_000) > 0, polled[1].revents == 0 else { return }
-                    try answer(faults, file, regions)
+                    try answer(faults, file, regions, page)
                 }
             } catch { Issue.record(error) }
         }
 
         private static func answer(
-            _ faults: borrowing Descriptor, _ file: borrowing Descriptor, _ regions: [Region]
+            _ faults: borrowing Descriptor, _ file: borrowing Descriptor, _ regions: [Region], _ size: Int
         ) throws {
             guard let message = try? faults.read(upTo: 32), message.first == pageFault else { return }
-            let page = message.load(UInt64.self, at: 16) & ~4095
+            let page = message.load(UInt64.self, at: 16) & ~UInt64(size - 1)
             let region = try #require(regions.first { page >= $0.base && page - $0.base < $0.size })
             let number = file.rawValue
-            var bytes = [UInt8](repeating: 0, count: 4096)
+            var bytes = [UInt8](repeating: 0, count: size)
             let place = off_t(page - region.base + region.offset)
-            #expect(bytes.withUnsafeMutableBytes { pread(number, $0.baseAddress, 4096, place) } == 4096)
+            #expect(bytes.withUnsafeMutableBytes { pread(number, $0.baseAddress, size, place) } == size)
             let target = faults.rawValue
             bytes.withUnsafeBytes { source in
-                var request: [UInt64] = [page, UInt64(UInt(bitPattern: source.baseAddress)), 4096, 0, 0]
+                var request: [UInt64] = [page, UInt64(UInt(bitPattern: source.baseAddress)), UInt64(size), 0, 0]
                 _ = request.withUnsafeMutableBytes { ioctl(target, copy, $0.baseAddress!) }
             }
         }

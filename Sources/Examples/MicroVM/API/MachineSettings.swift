@@ -7,21 +7,21 @@ struct MachineSettings: Hashable {
         case none = "None"
         case transparent = "Transparent"
         case huge2M = "2M"
-    }
 
-    enum Template: String, CaseIterable {
-        case c3 = "C3"
-        case t2 = "T2"
-        case t2s = "T2S"
-        case t2cl = "T2CL"
-        case t2a = "T2A"
-        case none = "None"
+        var pageSize: MachineConfiguration.PageSize {
+            switch self {
+            case .none: .normal
+            case .transparent: .transparentHuge
+            case .huge2M: .huge2M
+            }
+        }
     }
 
     var processors: UInt8 = 1
     /// MiB.
     var memory: UInt64 = 128
     var hasThreads = false
+    var template = StaticTemplate.none
     var tracksDirtyPages = false
     var hugePages = HugePages.none
 
@@ -30,12 +30,15 @@ struct MachineSettings: Hashable {
         var processors: UInt8?
         var memory: UInt64?
         var hasThreads: Bool?
-        var template: Template?
+        var template: StaticTemplate?
         var tracksDirtyPages: Bool?
         var hugePages: HugePages?
 
+        /// One that changes nothing.
+        init() {}
+
         /// - Parameter isWhole: `PUT`, which has to name processors and memory and sets what it does not name back to
-        ///   the default; else `PATCH`.
+        ///   the default, but for the template; else `PATCH`.
         init(_ json: JSON, isWhole: Bool) throws(BodyError) {
             let members = try Members(
                 json, isWhole ? "MachineConfig" : "MachineConfigUpdate",
@@ -68,6 +71,7 @@ struct MachineSettings: Hashable {
         new.processors = update.processors ?? processors
         new.memory = update.memory ?? memory
         new.hasThreads = update.hasThreads ?? hasThreads
+        new.template = update.template ?? template
         new.tracksDirtyPages = update.tracksDirtyPages ?? tracksDirtyPages
         new.hugePages = update.hugePages ?? hugePages
         let most = MachineConfiguration.mostProcessors
@@ -89,19 +93,15 @@ struct MachineSettings: Hashable {
                 "Machine config error: \(new.memory) MiB are not \(range.lowerBound >> 20) to \(range.upperBound >> 20)"
             )
         }
-        // What would be ignored is better said.
-        if new.hasThreads { throw .notSupported("smt: processors have one thread each") }
-        guard new.hugePages == .none else { throw .notSupported("huge_pages: \(new.hugePages.rawValue)") }
-        if let template = update.template, template != Template.none {
-            throw .notSupported("cpu_template: \(template.rawValue)")
-        }
         return new
     }
 
     var json: JSON {
-        [
-            "vcpu_count": JSON(processors), "mem_size_mib": JSON(memory), "smt": .bool(hasThreads),
-            "track_dirty_pages": .bool(tracksDirtyPages), "huge_pages": JSON(hugePages.rawValue),
+        var members: [JSON.Member] = [
+            .init("vcpu_count", JSON(processors)), .init("mem_size_mib", JSON(memory)), .init("smt", .bool(hasThreads)),
+            .init("track_dirty_pages", .bool(tracksDirtyPages)), .init("huge_pages", JSON(hugePages.rawValue)),
         ]
+        if template != .none { members.insert(.init("cpu_template", JSON(template.rawValue)), at: 3) }
+        return .object(members)
     }
 }

@@ -42,16 +42,13 @@ struct PrebootController {
             try change { (resources) throws(Fault) in try resources.set(settings) }
             metadata.configure(needsToken: settings.version == .v2, isPlain: settings.isPlain)
         case .describeMetadata, .setMetadata, .changeMetadata: return try metadata.perform(action) ?? .done
-        case .setSerial(let serial):
-            try serial.check()
-            resources.serial = serial
+        case .setSerial(let serial): resources.serial = serial
         case .setLogger(let settings):
             do throws(SystemError) { try logger.apply(settings) } catch {
                 throw Fault("Logger error: Failed to open target file: \(osError(error.errno))")
             }
         case .setMetrics(let settings): try open(settings)
-        case .setProcessors(let settings):
-            resources.processors = settings
+        case .setProcessors(let settings): resources.set(settings)
         case .start, .loadSnapshot: preconditionFailure("a start is for the controller")
         case .flushMetrics, .pressControlAltDelete, .pause, .resume, .createSnapshot, .changeDrive, .changeNetwork,
             .changePmem, .changeBalloon, .changeStatistics, .describeStatistics, .startHinting, .stopHinting,

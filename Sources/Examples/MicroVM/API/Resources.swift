@@ -7,7 +7,7 @@ import Virtio
 /// What a machine is to have, as clients said it so far.
 struct Resources: Hashable {
     var machine = MachineSettings()
-    var processors: ProcessorSettings?
+    private(set) var processors: ProcessorSettings?
     var source: BootSource?
     private(set) var drives: [Drive] = []
     private(set) var networks: [NetworkInterface] = []
@@ -32,9 +32,10 @@ struct Resources: Hashable {
     /// Those of a machine that was there, which are not checked again.
     init(
         machine: MachineSettings, drives: [Drive], networks: [NetworkInterface], pmem: [Pmem], added: [Added],
-        balloon: BalloonDevice?, metadata: MetadataSettings?
+        balloon: BalloonDevice?, metadata: MetadataSettings?, processors: ProcessorSettings?
     ) {
         self.machine = machine
+        self.processors = processors
         self.added = added
         self.metadata = metadata
         self.drives = drives
@@ -73,8 +74,13 @@ struct Resources: Hashable {
         }
         try memoryHotplug?.check(beside: new.memory)
         machine = new
-        // No template of Firecracker's own is none of the client's either.
+        // There is one template: the last that was said, Firecracker's own or the client's.
         if update.template != nil { processors = nil }
+    }
+
+    mutating func set(_ settings: ProcessorSettings) {
+        processors = settings
+        machine.template = .none
     }
 
     /// A drive of the same id gives way. The root drive is the first, whenever it was named.
@@ -231,8 +237,10 @@ struct Resources: Hashable {
         configuration.initialRAMDisk = source.initialRAMDisk
         configuration.commandLine = commandLine(source)
         configuration.processors = Int(machine.processors)
-        configuration.processorTemplate = processors?.template
+        configuration.threadsPerCore = machine.hasThreads ? 2 : 1
+        configuration.processorTemplate = processors?.template ?? machine.template.template
         configuration.memory = machine.memory << 20
+        configuration.pageSize = machine.hugePages.pageSize
         configuration.disks = drives.filter { !added.contains(.drive($0.id)) }.map(\.disk)
         configuration.networks = networks.filter { !added.contains(.network($0.id)) }.map(\.card)
         configuration.persistentMemory = pmem.filter { !added.contains(.pmem($0.id)) }.map(\.file)

@@ -179,11 +179,20 @@ final class FirecrackerMode {
     private func start(_ resources: Resources) throws(Fault) -> RuntimeController {
         let times = (monotonicNanoseconds(), processorNanoseconds())
         let configuration = try resources.configuration(acceptsEmulation: arguments.acceptsEmulation)
+        try check(resources.machine.template)
         do throws(MachineError) {
             let machine = try Machine(configuration, console: try serialEnds(resources.serial))
             startTimes = times
             return try launch(machine, resources)
         } catch { throw Fault("Start microvm error: \(Self.part(error))\(error)") }
+    }
+
+    /// Refuses a template that is not for this host's processor.
+    private func check(_ template: StaticTemplate) throws(Fault) {
+        guard template != .none else { return }
+        let model: ProcessorModel
+        do throws(MachineError) { model = try .ofHost() } catch { throw Fault("Start microvm error: \(error)") }
+        try template.check(on: model)
     }
 
     /// - Parameter before: what was said before of what is not the snapshot's: the serial port's end.
@@ -226,6 +235,9 @@ final class FirecrackerMode {
         switch error.reason {
         case .refused(let why) where error.part == .snapshot:
             return "\(memory)file: Failed to load guest memory: \(osError(why.errno))"
+        case .snapshot(.hugePages):
+            return "\(memory)file: Cannot restore hugetlbfs backed snapshot by mapping the memory file. "
+                + "Please use uffd."
         case .snapshot(.memory): return "\(memory)file: Failed to restore guest memory: \(error)"
         case .refused(let why) where error.part == .memory && backend == .userFault:
             return why.operation.hasPrefix("connect")
@@ -294,9 +306,12 @@ final class FirecrackerMode {
 
     private func serialEnds(_ serial: SerialDevice?) throws(MachineError) -> SerialEnds {
         do throws(SystemError) {
-            if let path = serial?.path { return SerialEnds(output: try openForLines(path)) }
-            return SerialEnds(
-                input: try .duplicate(of: STDIN_FILENO), output: try .duplicate(of: STDOUT_FILENO))
+            var ends =
+                if let path = serial?.path { SerialEnds(output: try openForLines(path)) } else {
+                    SerialEnds(input: try .duplicate(of: STDIN_FILENO), output: try .duplicate(of: STDOUT_FILENO))
+                }
+            ends.outputLimit = serial?.limit?.bucket
+            return ends
         } catch { throw MachineError(.console, .refused(error)) }
     }
 
@@ -339,6 +354,7 @@ final class FirecrackerMode {
 
     private func stop(_ controller: Controller, _ signal: Signal) -> CInt {
         logger.info("Stopped by \(signal).")
+        if signal == .hangUp { metrics.countHangUp() }
         controller.machine?.stop()
         _ = controller.machine?.wait()
         flush(controller.machine, controller.resources)

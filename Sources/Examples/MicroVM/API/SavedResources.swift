@@ -29,10 +29,14 @@ extension Resources {
             guard vsock != nil else { throw Fault("\(refusal)Unknown Vsock Device.") }
             vsock?.path = path
         }
-        guard loading.hugePages == .snapshot || loading.hugePages == .none else {
-            throw .notSupported("huge_pages: \(loading.hugePages.rawValue)")
+        var update = MachineSettings.Update()
+        update.hugePages = loading.hugePages.resolved(machine.hugePages)
+        update.tracksDirtyPages = loading.tracksDirtyPages
+        do throws(Fault) { machine = try machine.applying(update) } catch {
+            throw Fault(
+                "Load snapshot error: Failed to restore from snapshot: Failed to build microVM from snapshot: Failed to "
+                    + "update microVM configuration: \(error.message)")
         }
-        machine.tracksDirtyPages = loading.tracksDirtyPages
     }
 
     private init(saved note: [UInt8]) throws(BodyError) {
@@ -56,20 +60,19 @@ extension Resources {
         }
         let balloon = try members.optional("balloon") { (json) throws(BodyError) in try BalloonDevice(json) }
         let metadata = try members.optional("mmds-config") { (json) throws(BodyError) in try MetadataSettings(json) }
+        let processors = try members.optional("cpu-config") { (json) throws(BodyError) in try ProcessorSettings(json) }
         let added = try members.required("added") { (json) throws(BodyError) in
             try Value.list(json) { (json) throws(BodyError) in try Added(json) }
         }
         do throws(Fault) {
             self.init(
                 machine: try MachineSettings().applying(update), drives: drives, networks: networks, pmem: pmem,
-                added: added,
-                balloon: balloon, metadata: metadata)
+                added: added, balloon: balloon, metadata: metadata, processors: processors)
         } catch { throw BodyError(error.message) }
         source = try members.optional("boot-source") { (json) throws(BodyError) in try BootSource(json) }
         vsock = try members.optional("vsock") { (json) throws(BodyError) in try VsockDevice(json) }
         entropy = try members.optional("entropy") { (json) throws(BodyError) in try EntropyDevice(json) }
         memoryHotplug = try members.optional("memory-hotplug") { (json) throws(BodyError) in try MemoryHotplug(json) }
-        processors = try members.optional("cpu-config") { (json) throws(BodyError) in try ProcessorSettings(json) }
     }
 }
 

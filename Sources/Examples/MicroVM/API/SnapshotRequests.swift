@@ -32,6 +32,16 @@ struct SnapshotLoading: Hashable {
         case none = "None"
         case transparent = "Transparent"
         case huge2M = "2M"
+
+        /// - Parameter saved: those of the machine that was saved.
+        func resolved(_ saved: MachineSettings.HugePages) -> MachineSettings.HugePages {
+            switch self {
+            case .snapshot: saved
+            case .none: .none
+            case .transparent: .transparent
+            case .huge2M: .huge2M
+            }
+        }
     }
 
     struct NetworkOverride: Hashable {

@@ -32,7 +32,10 @@ enum DeviceMetrics {
         _ machine: Machine, drives: [String], networks: [String], pmem: [String]
     ) -> [CounterGroup] {
         var groups = [
-            vcpu(machine.exits), port("uart", machine.serialCounts),
+            vcpu(machine.exits),
+            CounterGroup(
+                "uart",
+                port("uart", machine.serialCounts).counters + [("rate_limiter_dropped_bytes", machine.serialLoss)]),
             CounterGroup(
                 "i8042",
                 port("i8042", machine.keyboardCounts).counters + [("reset_count", machine.keyboardCounts.resets)]),
@@ -125,7 +128,7 @@ enum DeviceMetrics {
         CounterGroup(
             "vsock",
             [
-                ("conns_added", counts.added), ("conns_removed", counts.removed),
+                ("conns_added", counts.added), ("conns_killed", counts.killed), ("conns_removed", counts.removed),
                 ("rx_bytes_count", counts.receivedBytes), ("rx_packets_count", counts.received),
                 ("rx_queue_event_count", counts.receiveNotifications), ("tx_bytes_count", counts.sentBytes),
                 ("tx_packets_count", counts.sent), ("tx_queue_event_count", counts.transmitNotifications),

@@ -9,6 +9,7 @@ import OCI
 final class Metrics {
     private var requests = RequestCounts()
     private var deprecated: UInt64 = 0
+    private var hangUps: UInt64 = 0
     /// What the line before said.
     private var flushed: [String: [String: UInt64]] = [:]
     /// What devices that have gone had counted: it stays in the sums of their kinds.
@@ -34,6 +35,8 @@ final class Metrics {
     func countRefusal(_ request: RequestCounter) { requests.countRefusal(request) }
     /// Counts a request with something that is on its way out.
     func countDeprecated() { deprecated += 1 }
+    /// Counts a signal that ends the program.
+    func countHangUp() { hangUps += 1 }
 
     /// Keeps the counts of a device that has gone in those of its kind; another may have its name from now on.
     func retire(_ device: (kind: String, own: CounterGroup)?) {
@@ -57,7 +60,7 @@ final class Metrics {
     @discardableResult
     func flush(_ pulled: [CounterGroup], missedLines: UInt64) -> Bool {
         guard isOpen else { return false }
-        var now = ["deprecated_api": ["deprecated_http_api_calls": deprecated]]
+        var now = ["deprecated_api": ["deprecated_http_api_calls": deprecated], "signals": ["sighup": hangUps]]
         for group in requests.groups { now[group.name] = Dictionary(uniqueKeysWithValues: group.counters) }
         for group in pulled { now[group.name] = Dictionary(group.counters) { $1 } }
         for (kind, counts) in retired { now[kind, default: [:]].merge(counts) { $0 + $1 } }
