@@ -98,7 +98,7 @@ final class FirecrackerMode {
     private func serve() throws(Failure) -> CInt {
         logger.info("Running Firecracker v\(InstanceInfo.version)")
         if let path = arguments.metrics {
-            do throws(SystemError) { try metrics.open(MetricsSettings(path: path)) } catch {
+            do throws(SystemError) { try metrics.open(MetricsSettings(path: path), instance: instance) } catch {
                 throw Failure(.refused, "Could not initialize metrics: \(osError(error.errno))")
             }
         }
