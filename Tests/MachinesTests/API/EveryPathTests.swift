@@ -18,6 +18,7 @@
                     _ = try folder.file(name, [])
                 }
                 _ = try folder.file("kernel", TestELF(code: [0xf4, 0xeb, 0xfd]).bytes)
+                _ = try folder.file("large", [UInt8](repeating: 0x20, count: 51_201))
                 for name in ["disk", "memory"] { _ = try folder.hole(name, size: 4096) }
 
                 let first = try Client(folder, tap: "bh\(getpid())")
@@ -118,7 +119,6 @@
             func add(_ method: String, _ path: String, _ body: String?, _ expected: Expected) {
                 cases.append((method, path, body, expected, false))
             }
-            let large = String(repeating: " ", count: 51_201)
             let tooLarge = Expected.error(
                 "Request payload with size 51201 is larger than the limit of 51200 allowed by server.\n")
             for endpoint in everyEndpoint {
@@ -128,7 +128,7 @@
                 case "DELETE": add(method, place, "{}", .fault("Empty Delete request."))
                 default:
                     if !endpoint.mayBeEmpty { add(method, place, nil, .fault("Empty \(method) request.")) }
-                    add(method, place, large, tooLarge)
+                    add(method, place, "@$DIR/large", tooLarge)
                 }
                 guard let shape = endpoint.shape, let body = endpoint.body.map({ filled($0, state) }) else { continue }
                 for (body, message) in try shape.wrong(of: body) { add(method, place, body, badBody(message)) }
@@ -181,26 +181,31 @@
             // The first request makes a connection, and each behind one that the server ended.
             var isOpen = false
             for (asked, answer) in zip(cases, answers) {
-                let what: Comment =
-                    "\(state.rawValue): \(asked.method) \(asked.path) \(asked.body?.prefix(200) ?? ""): \(answer)"
-                var isJSON = true
-                var ends = false
+                let isRight: Bool
+                var expected = answer
+                (expected.server, expected.contentType) = ("Firecracker API", "application/json")
+                (expected.connection, expected.deprecation) = ("keep-alive", asked.isDeprecated ? "true" : "")
+                expected.connects = isOpen ? 0 : 1
+                isOpen = true
                 switch asked.expected {
                 case .done:
-                    #expect(answer.status == 204 && answer.body.isEmpty, what)
-                    isJSON = false
-                case .told(let text): #expect(answer.status == 200 && answer.body.contains(text), what)
-                case .fault(let message): #expect(answer.status == 400 && answer.fault == message, what)
+                    (expected.status, expected.contentType, expected.body) = (204, "", "")
+                    isRight = true
+                case .told(let text):
+                    expected.status = 200
+                    isRight = answer.body.contains(text)
+                case .fault(let message):
+                    expected.status = 400
+                    isRight = answer.fault == message
                 case .error(let message):
-                    #expect(answer.status == 400 && answer.error?.hasPrefix(message) == true, what)
-                    ends = true
+                    (expected.status, expected.connection) = (400, "close")
+                    isRight = answer.error?.hasPrefix(message) == true
+                    isOpen = false
                 }
-                #expect(answer.contentType == (isJSON ? "application/json" : ""), what)
-                #expect(answer.server == "Firecracker API", what)
-                #expect(answer.connection == (ends ? "close" : "keep-alive"), what)
-                #expect(answer.deprecation == (asked.isDeprecated ? "true" : ""), what)
-                #expect(answer.connects == (isOpen ? 0 : 1), what)
-                isOpen = !ends
+                // An expectation for each would take longer than all of the requests.
+                if isRight, answer == expected { continue }
+                let request = "\(state.rawValue): \(asked.method) \(asked.path) \(asked.body?.prefix(200) ?? "")"
+                Issue.record("\(request) is not answered with \(asked.expected) but with \(answer)")
             }
         }
     }

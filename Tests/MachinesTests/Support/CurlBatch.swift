@@ -7,6 +7,7 @@ struct CurlBatch {
     struct Request {
         var method: String
         var path: String
+        /// `@` and the path of a file is what is in that.
         var body: String?
     }
 
