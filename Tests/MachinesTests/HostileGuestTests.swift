@@ -146,11 +146,6 @@
                 #expect(try other.status("PUT", "/snapshot/load", Self.files("/", tap)) == 204)
                 #expect(eventually(60) { rounds(in: secondRoot) > before }, "\(second.complaints)")
                 #expect(eventually(60) { rounds > before })
-                if second.hasEnded {
-                    let outcome = try second.finish()
-                    Issue.record("it ended: \(outcome)")
-                    return
-                }
                 _ = try jail(of: try child(of: second.pid))
                 second.signal(SIGTERM)
                 let outcome = try second.finish()
