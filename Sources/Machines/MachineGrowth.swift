@@ -89,7 +89,7 @@
             try add(try DeviceAssembly.make(file), .persistentMemory(file))
         }
 
-        /// Adds a virtio device. A machine with one that was added so can't be saved.
+        /// Adds a virtio device, also while the machine is paused: the guest hears of it later then. A machine with one that was added so can't be saved.
         ///
         /// - Throws: ``MachineError`` where no place is left (``MachineConfiguration/spareDevices``), the machine does not
         ///   run, or the host refuses; nothing has changed then.
@@ -104,13 +104,14 @@
                 takeGone(&growth)
                 let slot = try growth.nextSlot()
                 if let memory = device as? PersistentMemory { try room.place(memory, beside: placedDevices) }
-                try whileRunning(.machine) { _ throws(SystemError) in
+                try whileStarted(.machine) { (_, isPaused) throws(SystemError) in
                     var placed = try PlacedDevice(device, in: slot, vm: vm, memory: memory, loop: loop)
                     (placed.name, placed.addition) = (addition?.name, .init(source: addition))
                     do throws(SystemError) { try placed.showMemory(vm) } catch {
                         placed.remove(vm)
                         throw error
                     }
+                    if isPaused { placed.transport.pause() }
                     deviceList.withLock { $0.append(placed) }
                 }
                 growth.tookSlot()
@@ -120,16 +121,26 @@
 
         /// Does something that the machine's end and its pause have to wait for, as they are for all threads and devices
         /// that are there then.
-        func whileRunning(
+        private func whileRunning(
             _ part: MachineError.Part, _ body: (inout [MachineThread]) throws(SystemError) -> Void
         ) throws(MachineError) {
+            try whileStarted(part, orPaused: false) { (threads, _) throws(SystemError) in try body(&threads) }
+        }
+
+        /// The same; the body is told whether the machine is paused.
+        func whileStarted(
+            _ part: MachineError.Part, orPaused: Bool = true,
+            _ body: (inout [MachineThread], Bool) throws(SystemError) -> Void
+        ) throws(MachineError) {
             try control.withLock { (isPaused) throws(MachineError) in
-                guard !isPaused else { throw MachineError(part, "nothing comes or goes while the machine is paused") }
+                guard orPaused || !isPaused else {
+                    throw MachineError(part, "no processor and no memory comes while the machine is paused")
+                }
                 try threads.withLock { (threads) throws(MachineError) in
                     guard !threads.isEmpty, lifecycle.result == nil else {
                         throw MachineError(part, "the machine does not run")
                     }
-                    do throws(SystemError) { try body(&threads) } catch { throw MachineError(part, error) }
+                    do throws(SystemError) { try body(&threads, isPaused) } catch { throw MachineError(part, error) }
                 }
             }
         }

@@ -24,7 +24,7 @@
     /// the driver (`/sys/bus/platform/drivers/virtio-mmio/unbind`); or somebody does that before.
     extension Machine {
         /// Takes a device away, or asks the guest to let it go; again, if it was asked before. After a device has
-        /// gone, ``removedDevices()`` has it.
+        /// gone, ``removedDevices()`` has it. A paused guest is asked, too, and hears of it when it goes on.
         ///
         /// - Throws: ``MachineError`` where there is no such device, nothing may come or go, or the machine does not run.
         @discardableResult
@@ -44,7 +44,7 @@
                     throw MachineError(part, "the machine was made without places for what comes and goes")
                 }
                 var removal = Removal.asked
-                try whileRunning(part) { _ in
+                try whileStarted(part) { (_, _) in
                     if !placed.transport.currentStatus.contains(.driver) {
                         hotplug.remove(device: placed.slot.number)
                         removal = .done

@@ -159,7 +159,16 @@ public final class Balloon: Device, @unchecked Sendable {
     }
 
     /// Lets the guest have the pages again that it named.
-    public func stopHinting() { lock.locked { endHinting() } }
+    ///
+    /// - Returns: false where there is no driver that would hear of it, or it has not agreed to hinting.
+    @discardableResult
+    public func stopHinting() -> Bool {
+        lock.locked {
+            guard let host, host.features.contains(Features.Balloon.freePageHint) else { return false }
+            endHinting()
+            return true
+        }
+    }
 
     func endHinting() {
         hinting = .idle

@@ -43,36 +43,6 @@
                 }
             }
 
-            @Test func requestsThatMeanNothingAreRefused() throws {
-                let api = try APIClient()
-                func fault(_ method: String, _ path: String, _ body: String? = nil) throws -> String? {
-                    let answer = try api(method, path, body)
-                    #expect(answer.status == 400)
-                    return answer.fault
-                }
-                #expect(try fault("PUT", "/foo", "{}") == "Invalid request method and/or path: PUT foo.")
-                #expect(try fault("PUT", "/boot-source") == "Empty PUT request.")
-                #expect(
-                    try fault("PUT", "/boot-source", "{}")
-                        == "An error occurred when deserializing the json body of a request: missing field "
-                        + "`kernel_image_path`.")
-                #expect(
-                    try fault("PUT", "/actions", #"{"action_type": "InstanceStart"}"#)
-                        == "Start microvm error: Cannot start microvm without kernel configuration.")
-                #expect(
-                    try fault("PATCH", "/vm", #"{"state": "Paused"}"#)
-                        == "The requested operation is not supported before starting the microVM.")
-                let post = try api("POST", "/", "{}")
-                #expect(post.status == 400)
-                #expect(try post.json()["error"]?.stringValue?.contains("Unsupported HTTP method") == true)
-                let large = String(repeating: " ", count: 51_201)
-                #expect(
-                    try api("PUT", "/boot-source", large).json()["error"]?.stringValue?
-                        .contains("51201 is larger than the limit of 51200 allowed by server") == true)
-                // All of that harmed nobody.
-                #expect(try api("GET", "/").status == 200)
-            }
-
             @Test(.needs(.kvm)) func aMachineIsSavedAndLoaded() throws {
                 let (state, memory) = (try scratch.file("state", []), try scratch.file("memory", []))
                 let disk = try scratch.hole("disk", size: 1 << 20)
@@ -204,28 +174,6 @@
                 let api = try APIClient("--http-api-max-payload-size", "100000")
                 let spaces = String(repeating: " ", count: 90_000)
                 #expect(try api("PUT", "/machine-config", #"{"vcpu_count": 1, "mem_size_mib": 64}"# + spaces) == .done)
-            }
-
-            @Test(.needs(.kvm)) func whatIsForBeforeTheStartIsRefusedBehindIt() throws {
-                let api = try APIClient("--accept-emulation")
-                try boot(api)
-                #expect(try api("GET", "/").json()["state"] == "Running")
-                let requests = [
-                    ("/boot-source", #"{"kernel_image_path": "k"}"#), ("/logger", #"{"level": "Info"}"#),
-                    ("/metrics", #"{"metrics_path": "m"}"#), ("/serial", "{}"),
-                    ("/snapshot/load", #"{"snapshot_path": "s", "mem_file_path": "m"}"#), ("/cpu-config", "{}"),
-                    ("/vsock", #"{"guest_cid": 3, "uds_path": "v"}"#), ("/entropy", "{}"),
-                    ("/mmds/config", #"{"network_interfaces": ["a"], "version": "V2"}"#),
-                    ("/actions", #"{"action_type": "InstanceStart"}"#),
-                    ("/balloon", #"{"amount_mib": 1, "deflate_on_oom": true}"#),
-                    ("/machine-config", #"{"vcpu_count": 1, "mem_size_mib": 64}"#),
-                ]
-                for (path, body) in requests {
-                    #expect(try api("PUT", path, body).fault == Fault.postBoot.message, "\(path)")
-                }
-                #expect(
-                    try api("PATCH", "/machine-config", #"{"vcpu_count": 2}"#).fault == Fault.postBoot.message)
-                #expect(try api("GET", "/machine-config").json()["vcpu_count"] == 1)
             }
 
             @Test(.needs(.kvm)) func metadataWithoutACardIsThereBeforeTheStartAlone() throws {
@@ -471,10 +419,10 @@
                 #expect(try ask("6").fault == "\(refusal) 6: it must be a multiple of the block size (4 MiB)")
                 #expect(
                     try ask("260").fault == "\(refusal) 260: it must not be larger than the total size (256 MiB)")
-                let huge = "18446744073709551615"
+                let huge = "4294967295"
                 #expect(
                     try ask(huge).fault == "\(refusal) \(huge): it must not be larger than the total size (256 MiB)")
-                #expect(try ask("-4").fault?.contains("invalid value: integer `-4`, expected u64") == true)
+                #expect(try ask("-4").fault?.contains("invalid value: integer `-4`, expected u32") == true)
                 #expect(try api("PATCH", path, "{}").fault?.contains("missing field `requested_size_mib`") == true)
                 #expect(try status().last == "64")
                 #expect(try api("PUT", "/actions", #"{"action_type": "FlushMetrics"}"#) == .done)

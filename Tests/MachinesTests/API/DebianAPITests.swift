@@ -75,8 +75,15 @@
 
                 #expect(try api("PATCH", "/vm", #"{"state": "Paused"}"#) == .done)
                 #expect(try api("GET", "/").json()["state"] == "Paused")
+                // What comes meanwhile is found later.
+                let late = try scratch.hole("late", size: 3 << 20)
+                #expect(
+                    try api(
+                        "PUT", "/drives/late",
+                        #"{"drive_id": "late", "is_root_device": false, "path_on_host": "\#(late)"}"#) == .done)
                 #expect(try api("PATCH", "/vm", #"{"state": "Resumed"}"#) == .done)
-                #expect(try run("echo and now") == "and now")
+                #expect(
+                    try run("until [ -e /dev/vdb ]; do sleep 0.1; done; blockdev --getsize64 /dev/vdb") == "\(3 << 20)")
 
                 // The guest's own numbers come with the balloon's statistics.
                 let bytes = try eventuallyNotNil(30) {

@@ -59,7 +59,7 @@ import Testing
         let path = try scratch.file("metrics", [])
         let metrics = Metrics()
         #expect(!metrics.flush([], missedLines: 0))
-        try metrics.open(MetricsSettings(path: path))
+        try metrics.open(MetricsSettings(path: path), instance: InstanceInfo(id: "i"))
         let get = try #require(RequestCounter(HTTPRequest(.get, "/")))
         metrics.count(get)
         metrics.count(get)
@@ -92,7 +92,7 @@ import Testing
         try #require(mkfifo(path, 0o600) == 0)
         defer { unlink(path) }
         let metrics = Metrics()
-        try metrics.open(MetricsSettings(path: path))
+        try metrics.open(MetricsSettings(path: path), instance: InstanceInfo(id: "i"))
         let reader = try Descriptor.open(path, [.readOnly, .nonBlocking])
         // Until the pipe is full.
         var written = 0

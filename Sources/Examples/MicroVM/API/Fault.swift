@@ -17,8 +17,8 @@ struct Fault: Error, Hashable {
     /// What Firecracker does and this monitor does not.
     static func notSupported(_ what: String) -> Fault { Fault("The requested operation is not supported: \(what)") }
 
-    init(_ error: BodyError) {
-        self.init("An error occurred when deserializing the json body of a request: \(error.message).")
+    init(_ error: BodyError, in body: [UInt8]) {
+        self.init("An error occurred when deserializing the json body of a request: \(error.message(in: body)).")
     }
 }
 

@@ -13,9 +13,11 @@ struct LoggerSettings: Hashable {
     init(_ json: JSON) throws(BodyError) {
         let members = try Members(
             json, "LoggerConfig", ["log_path", "level", "show_level", "show_log_origin", "module"])
-        path = try members.optional("log_path", Value.text)
+        path = try members.optional("log_path", Value.path)
         level = try members.optional("level") { (json) throws(BodyError) in
-            guard let level = LogLevel(try Value.text(json)) else { throw BodyError("Invalid LevelFilter") }
+            guard let level = LogLevel(try Value.text(json)) else {
+                throw BodyError("Invalid LevelFilter", .behindConversion)
+            }
             return level
         }
         showsLevel = try members.optional("show_level", Value.truth)

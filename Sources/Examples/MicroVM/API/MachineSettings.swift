@@ -46,13 +46,13 @@ struct MachineSettings: Hashable {
             template = try members.optional("cpu_template", Value.name)
             if isWhole {
                 processors = try members.required("vcpu_count", Value.u8)
-                memory = try members.required("mem_size_mib", Value.u64)
+                memory = try members.required("mem_size_mib", Value.usize)
                 hasThreads = try members.value("smt", or: false, Value.truth)
                 tracksDirtyPages = try members.value("track_dirty_pages", or: false, Value.truth)
                 hugePages = try members.value("huge_pages", or: HugePages.none, Value.name)
             } else {
                 processors = try members.optional("vcpu_count", Value.u8)
-                memory = try members.optional("mem_size_mib", Value.u64)
+                memory = try members.optional("mem_size_mib", Value.usize)
                 hasThreads = try members.optional("smt", Value.truth)
                 tracksDirtyPages = try members.optional("track_dirty_pages", Value.truth)
                 hugePages = try members.optional("huge_pages", Value.name)

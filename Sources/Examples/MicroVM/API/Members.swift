@@ -3,8 +3,20 @@ import OCI
 /// What is wrong with a document, in the words that clients of Firecracker know.
 struct BodyError: Error, Hashable {
     var message: String
+    /// nil for what is wrong with the whole.
+    var place: BodyPlace?
 
-    init(_ message: String) { self.message = message }
+    init(_ message: String, _ spot: BodyPlace.Spot? = .behindValue) {
+        self.message = message
+        place = spot.map { BodyPlace($0) }
+    }
+
+    /// The same, as who holds the value at fault sees it.
+    func inside(_ step: BodyPlace.Step) -> BodyError {
+        var error = self
+        error.place?.steps.insert(step, at: 0)
+        return error
+    }
 }
 
 /// The members of a JSON object, of which all names are known: any other would be one that is misspelt.
@@ -22,9 +34,13 @@ struct Members {
         var seen: Set<String> = []
         for member in members {
             guard names.contains(member.name) else {
-                throw BodyError("unknown field `\(member.name)`, expected \(Value.choice(names))")
+                throw BodyError(
+                    "unknown field `\(member.name)`, expected \(Value.choice(names))",
+                    .behindName(member.name, occurrence: 0))
             }
-            guard seen.insert(member.name).inserted else { throw BodyError("duplicate field `\(member.name)`") }
+            guard seen.insert(member.name).inserted else {
+                throw BodyError("duplicate field `\(member.name)`", .behindName(member.name, occurrence: 1))
+            }
         }
         self.members = members
     }
@@ -32,18 +48,24 @@ struct Members {
     /// Reads a member; nil where it is absent or null.
     func optional<T>(_ name: String, _ read: (JSON) throws(BodyError) -> T) throws(BodyError) -> T? {
         guard let value = self[name], value != .null else { return nil }
-        return try read(value)
+        return try Self.read(value, .member(name), read)
     }
 
     /// Reads a member that has a value of its own where it is absent, and may not be null.
     func value<T>(_ name: String, or absent: T, _ read: (JSON) throws(BodyError) -> T) throws(BodyError) -> T {
         guard let value = self[name] else { return absent }
-        return try read(value)
+        return try Self.read(value, .member(name), read)
     }
 
     func required<T>(_ name: String, _ read: (JSON) throws(BodyError) -> T) throws(BodyError) -> T {
         guard let value = self[name] else { throw BodyError("missing field `\(name)`") }
-        return try read(value)
+        return try Self.read(value, .member(name), read)
+    }
+
+    fileprivate static func read<T>(
+        _ value: JSON, _ step: BodyPlace.Step, _ read: (JSON) throws(BodyError) -> T
+    ) throws(BodyError) -> T {
+        do throws(BodyError) { return try read(value) } catch { throw error.inside(step) }
     }
 
     private subscript(name: String) -> JSON? { members.first { $0.name == name }?.value }
@@ -51,10 +73,13 @@ struct Members {
 
 /// Readers of single values.
 enum Value {
-    static func text(_ json: JSON) throws(BodyError) -> String {
-        guard case .string(let text) = json else { throw mismatch(json, "a string") }
+    static func text(_ json: JSON) throws(BodyError) -> String { try text(json, "a string") }
+    static func path(_ json: JSON) throws(BodyError) -> String { try text(json, "path string") }
+
+    static func text(_ json: JSON, _ expected: String) throws(BodyError) -> String {
+        guard case .string(let text) = json else { throw mismatch(json, expected) }
         // A path with one would be cut there by the kernel.
-        guard !text.utf8.contains(0) else { throw BodyError("invalid value: string with a NUL, expected a string") }
+        guard !text.utf8.contains(0) else { throw BodyError("invalid value: string with a NUL, expected \(expected)") }
         return text
     }
 
@@ -67,6 +92,7 @@ enum Value {
     static func u16(_ json: JSON) throws(BodyError) -> UInt16 { try integer(json, "u16") }
     static func u32(_ json: JSON) throws(BodyError) -> UInt32 { try integer(json, "u32") }
     static func u64(_ json: JSON) throws(BodyError) -> UInt64 { try integer(json, "u64") }
+    static func usize(_ json: JSON) throws(BodyError) -> UInt64 { try integer(json, "usize") }
 
     private static func integer<T: FixedWidthInteger>(_ json: JSON, _ type: String) throws(BodyError) -> T {
         guard case .integer(let number) = json else { throw mismatch(json, type) }
@@ -88,7 +114,9 @@ enum Value {
     static func list<T>(_ json: JSON, _ read: (JSON) throws(BodyError) -> T) throws(BodyError) -> [T] {
         guard case .array(let elements) = json else { throw mismatch(json, "a sequence") }
         var values: [T] = []
-        for element in elements { values.append(try read(element)) }
+        for (index, element) in elements.enumerated() {
+            values.append(try Members.read(element, .element(index), read))
+        }
         return values
     }
 
@@ -103,7 +131,8 @@ enum Value {
             case .array: "sequence"
             case .object: "map"
             }
-        return BodyError("invalid type: \(found), expected \(expected)")
+        let isEntered = if case .array = json { false } else if case .object = json { false } else { true }
+        return BodyError("invalid type: \(found), expected \(expected)", isEntered ? .behindValue : .beforeValue)
     }
 
     /// `a`, `a or b`, `one of a, b, c`, each in back quotes.
@@ -122,7 +151,7 @@ extension JSON {
     init(body: [UInt8]) throws(BodyError) {
         do throws(DocumentError) { self = try JSON(parsing: body) } catch {
             let place = error.position.map { " at line \($0.line) column \($0.column)" } ?? ""
-            throw BodyError(error.problem + place)
+            throw BodyError(error.problem + place, nil)
         }
     }
 

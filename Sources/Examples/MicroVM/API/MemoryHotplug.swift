@@ -4,7 +4,7 @@ import Virtio
 
 /// `/hotplug/memory`: memory that the guest takes and gives back while it runs.
 struct MemoryHotplug: Hashable {
-    /// MiB.
+    /// MiB, each below 2^32.
     var total: UInt64
     var slot: UInt64
     var block: UInt64
@@ -13,18 +13,16 @@ struct MemoryHotplug: Hashable {
         typealias Memory = MachineConfiguration.HotplugMemory
         let members = try Members(
             json, "MemoryHotplugConfig", ["total_size_mib", "block_size_mib", "slot_size_mib"])
-        total = try members.required("total_size_mib", Value.u64)
-        slot = try members.value("slot_size_mib", or: Memory.leastSlot >> 20, Value.u64)
-        block = try members.value("block_size_mib", or: Memory.leastBlock >> 20, Value.u64)
+        total = UInt64(try members.required("total_size_mib", Value.u32))
+        slot = UInt64(try members.value("slot_size_mib", or: UInt32(Memory.leastSlot >> 20), Value.u32))
+        block = UInt64(try members.value("block_size_mib", or: UInt32(Memory.leastBlock >> 20), Value.u32))
     }
 
     /// - Parameter memory: MiB of the machine's own.
     func check(beside memory: UInt64) throws(Fault) {
         typealias Problem = MachineConfiguration.HotplugMemory.Problem
-        // What has more MiB than this has more bytes than can be counted, and is too large however it is cut.
-        let most: UInt64 = 1 << 43
         let problem: Problem
-        do throws(Problem) { return try choice(limit: most).check(beside: memory << 20) } catch { problem = error }
+        do throws(Problem) { return try choice.check(beside: memory << 20) } catch { problem = error }
         let message =
             switch problem {
             case .blockTooSmall: "Block size must not be lower than 2 MiB: block_size_mib is \(block)"
@@ -42,11 +40,7 @@ struct MemoryHotplug: Hashable {
         throw Fault("Memory hotplug config error: \(message)")
     }
 
-    var choice: MachineConfiguration.HotplugMemory { choice(limit: .max) }
-
-    private func choice(limit: UInt64) -> MachineConfiguration.HotplugMemory {
-        .init(size: min(total, limit) << 20, slot: min(slot, limit) << 20, block: min(block, limit) << 20)
-    }
+    var choice: MachineConfiguration.HotplugMemory { .init(size: total << 20, slot: slot << 20, block: block << 20) }
 
     var json: JSON {
         ["total_size_mib": JSON(total), "block_size_mib": JSON(block), "slot_size_mib": JSON(slot)]
@@ -55,7 +49,7 @@ struct MemoryHotplug: Hashable {
     /// `PATCH /hotplug/memory`: MiB.
     static func requested(_ json: JSON) throws(BodyError) -> UInt64 {
         let name = "requested_size_mib"
-        return try Members(json, "MemoryHotplugSizeUpdate", [name]).required(name, Value.u64)
+        return UInt64(try Members(json, "MemoryHotplugSizeUpdate", [name]).required(name, Value.u32))
     }
 
     /// `GET /hotplug/memory`.

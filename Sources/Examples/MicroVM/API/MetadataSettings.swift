@@ -23,7 +23,7 @@ struct MetadataSettings: Hashable {
             try Value.list(json, Value.text)
         }
         address = try members.optional("ipv4_address") { (json) throws(BodyError) in
-            guard let address = IPv4Address(try Value.text(json)) else {
+            guard let address = IPv4Address(try Value.text(json, "IPv4 address")) else {
                 throw BodyError("invalid IPv4 address syntax")
             }
             return address

@@ -30,7 +30,7 @@ struct NetworkInterface: Hashable {
     private static func address(_ json: JSON) throws(BodyError) -> [UInt8] {
         let text = try Value.text(json)
         guard let bytes = hardwareAddress(text) else {
-            throw BodyError("invalid value: string \(JSON(text).encoded()), expected a MAC address")
+            throw BodyError("The provided MAC address is invalid.", .behindConversion)
         }
         return bytes
     }

@@ -66,7 +66,7 @@ struct PrebootController {
     private func open(_ settings: MetricsSettings) throws(Fault) {
         let refusal = "Metrics error: Cannot initialize the metrics system due to bad user input: "
         if metrics.isOpen { throw Fault("\(refusal)Reinitialization of metrics not allowed.") }
-        do throws(SystemError) { try metrics.open(settings) } catch {
+        do throws(SystemError) { try metrics.open(settings, instance: instance) } catch {
             throw Fault("\(refusal)\(osError(error.errno))")
         }
     }

@@ -10,29 +10,32 @@ struct ProcessorSettings: Hashable {
     init(_ json: JSON) throws(BodyError) {
         let members = try Members(
             json, "CustomCpuTemplate", ["kvm_capabilities", "cpuid_modifiers", "msr_modifiers"])
-        capabilities = try members.value("kvm_capabilities", or: []) { (json) throws(BodyError) in
-            try Value.list(json, Value.text)
+        let capabilities = try members.value("kvm_capabilities", or: []) { (json) throws(BodyError) in
+            try Value.list(json, Self.capability)
         }
-        for text in capabilities {
-            let isIgnored = text.hasPrefix("!")
-            let digits = isIgnored ? text.dropFirst() : text[...]
-            guard digits.utf8.first != UInt8(ascii: "-"), let number = UInt32(digits) else {
-                throw BodyError(
-                    "Failed to parse string [\(text)] as a kvm capability - can not convert to numeric: invalid digit "
-                        + "found in string")
-            }
-            if isIgnored {
-                template.ignoredCapabilities.insert(number)
-            } else {
-                template.neededCapabilities.append(number)
-            }
-        }
+        self.capabilities = capabilities.map(\.text)
+        template.ignoredCapabilities = Set(capabilities.filter(\.isIgnored).map(\.number))
+        template.neededCapabilities = capabilities.filter { !$0.isIgnored }.map(\.number)
         template.leaves = try members.value("cpuid_modifiers", or: []) { (json) throws(BodyError) in
             try Value.list(json, Self.leaf)
         }
         template.registers = try members.value("msr_modifiers", or: []) { (json) throws(BodyError) in
             try Value.list(json, Self.register)
         }
+    }
+
+    private static func capability(
+        _ json: JSON
+    ) throws(BodyError) -> (text: String, isIgnored: Bool, number: UInt32) {
+        let text = try Value.text(json)
+        let isIgnored = text.hasPrefix("!")
+        let digits = isIgnored ? text.dropFirst() : text[...]
+        guard digits.utf8.first != UInt8(ascii: "-"), let number = UInt32(digits) else {
+            throw BodyError(
+                "Failed to parse string [\(text)] as a kvm capability - can not convert to numeric: invalid digit "
+                    + "found in string", .behindConversion)
+        }
+        return (text, isIgnored, number)
     }
 
     private static func leaf(_ json: JSON) throws(BodyError) -> ProcessorTemplate.Leaf {
@@ -48,7 +51,7 @@ struct ProcessorSettings: Hashable {
         return ProcessorTemplate.Change(
             try members.required("register") { (json) throws(BodyError) in
                 guard let register = ProcessorTemplate.Register(rawValue: try Value.text(json)) else {
-                    throw BodyError("Invalid CPUID register. Must be one of [eax, ebx, ecx, edx]")
+                    throw BodyError("Invalid CPUID register. Must be one of [eax, ebx, ecx, edx]", .behindConversion)
                 }
                 return register
             }, try members.required("bitmap", bitmap))
@@ -71,10 +74,11 @@ struct ProcessorSettings: Hashable {
         default:
             throw BodyError(
                 "No supported number system prefix found in value [\(text)]. Make sure to prefix the number with '0x' "
-                    + "for hexadecimal numbers or '0b' for binary numbers.")
+                    + "for hexadecimal numbers or '0b' for binary numbers.",
+                .behindConversion)
         }
         guard digits.utf8.first != UInt8(ascii: "-"), let number = UInt32(digits, radix: radix) else {
-            throw BodyError("Failed to parse string [\(text)] as a number for CPU template")
+            throw BodyError("Failed to parse string [\(text)] as a number for CPU template", .behindConversion)
         }
         return number
     }
@@ -88,7 +92,7 @@ struct ProcessorSettings: Hashable {
         var (mask, value, count) = (Number.zero, Number.zero, 0)
         for byte in bits.utf8.reversed() {
             guard count < Number.bitWidth else {
-                throw BodyError("Failed to parse string [\(text)] as a bitmap - string is too long")
+                throw BodyError("Failed to parse string [\(text)] as a bitmap - string is too long", .behindConversion)
             }
             switch byte {
             case UInt8(ascii: "_"): continue
@@ -98,7 +102,8 @@ struct ProcessorSettings: Hashable {
                 mask |= 1 << Number(count)
                 value |= 1 << Number(count)
             default:
-                throw BodyError("Failed to parse string [\(text)] as a bitmap - unknown character: \(byte)")
+                throw BodyError(
+                    "Failed to parse string [\(text)] as a bitmap - unknown character: \(byte)", .behindConversion)
             }
             count += 1
         }

@@ -18,7 +18,8 @@ struct Route {
         case (.patch, let body): action = try Self.patch(place, body)
         case (.delete, nil): action = try Self.delete(place)
         case (.put, nil): throw Fault("Empty PUT request.")
-        case (.get, _?), (.delete, _?): throw Fault("\(request.method.rawValue) request cannot have a body.")
+        case (.get, _?): throw Fault("GET request cannot have a body.")
+        case (.delete, _?): throw Fault("Empty Delete request.")
         }
         guard let action else { throw place.unknown }
         self.action = action
@@ -216,7 +217,9 @@ struct Route {
     }
 
     private static func read<T>(_ body: [UInt8], _ read: (JSON) throws(BodyError) -> T) throws(Fault) -> T {
-        do throws(BodyError) { return try read(try JSON(body: body)) } catch { throw Fault(error) }
+        do throws(BodyError) { return try read(try JSON(body: body)) } catch {
+            throw Fault(error, in: body)
+        }
     }
 
     private static let emptyPatch = Fault("Empty PATCH request.")

@@ -98,7 +98,7 @@ final class FirecrackerMode {
     private func serve() throws(Failure) -> CInt {
         logger.info("Running Firecracker v\(InstanceInfo.version)")
         if let path = arguments.metrics {
-            do throws(SystemError) { try metrics.open(MetricsSettings(path: path)) } catch {
+            do throws(SystemError) { try metrics.open(MetricsSettings(path: path), instance: instance) } catch {
                 throw Failure(.refused, "Could not initialize metrics: \(osError(error.errno))")
             }
         }
@@ -211,9 +211,6 @@ final class FirecrackerMode {
         resources.serial = before.serial
         snapshot.configuration = try resources.configuration(acceptsEmulation: arguments.acceptsEmulation)
         snapshot.additions = resources.additions
-        if let settings = resources.metadata {
-            metadata.configure(needsToken: settings.version == .v2, isPlain: settings.isPlain)
-        }
         let memory: SnapshotMemory =
             loading.backend == .file ? .file(loading.backendPath) : .handler(loading.backendPath)
         let controller: RuntimeController
@@ -222,6 +219,9 @@ final class FirecrackerMode {
                 restoring: snapshot, memory: memory, console: try serialEnds(resources.serial),
                 advancesClock: loading.advancesClock)
             controller = try launch(machine, resources)
+            if let settings = resources.metadata {
+                metadata.configure(needsToken: settings.version == .v2, isPlain: settings.isPlain)
+            }
             if loading.resumes { try machine.resume() }
         } catch { throw Fault(refusal + Self.loadFailure(error, loading.backend)) }
         let microseconds = (monotonicNanoseconds() - startTimes.monotonic) / 1000

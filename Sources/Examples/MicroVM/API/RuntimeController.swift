@@ -60,10 +60,8 @@ struct RuntimeController {
         case .changeBalloon(let amount): try changeBalloon(amount)
         case .changeStatistics(let interval): try changeStatistics(interval)
         case .startHinting(let acknowledges):
-            guard try hintingBalloon().startHinting(acknowledges: acknowledges) else {
-                throw Fault("Balloon update error: Balloon: Device not activated yet.")
-            }
-        case .stopHinting: try hintingBalloon().stopHinting()
+            guard try hintingBalloon().startHinting(acknowledges: acknowledges) else { throw Self.isNotActive }
+        case .stopHinting: guard try hintingBalloon().stopHinting() else { throw Self.isNotActive }
         case .describeMemoryHotplug:
             let (memory, settings) = try memoryHotplug("Internal VMM")
             return .value(settings.json(memory))
@@ -276,6 +274,8 @@ struct RuntimeController {
         balloon.setStatisticsInterval(UInt32(interval))
         resources.noteBalloon(interval: interval)
     }
+
+    private static let isNotActive = Fault("Balloon update error: Balloon: Device not activated yet.")
 
     private func hintingBalloon() throws(Fault) -> Balloon {
         let balloon = try balloon("Balloon update")

@@ -8,7 +8,7 @@ struct SerialDevice: Hashable {
 
     init(_ json: JSON) throws(BodyError) {
         let members = try Members(json, "SerialConfig", ["serial_out_path", "rate_limiter"])
-        path = try members.optional("serial_out_path", Value.text)
+        path = try members.optional("serial_out_path", Value.path)
         limit = try members.optional("rate_limiter") { (json) throws(BodyError) in try TokenBucketBody(json) }
     }
 }

@@ -14,8 +14,8 @@ struct SnapshotCreation: Hashable {
     init(_ json: JSON) throws(BodyError) {
         let members = try Members(json, "CreateSnapshotParams", ["snapshot_type", "snapshot_path", "mem_file_path"])
         kind = try members.value("snapshot_type", or: .full, Value.name)
-        path = try members.required("snapshot_path", Value.text)
-        memoryPath = try members.required("mem_file_path", Value.text)
+        path = try members.required("snapshot_path", Value.path)
+        memoryPath = try members.required("mem_file_path", Value.path)
     }
 }
 
@@ -68,20 +68,20 @@ struct SnapshotLoading: Hashable {
                 "snapshot_path", "mem_file_path", "mem_backend", "enable_diff_snapshots", "track_dirty_pages",
                 "resume_vm", "network_overrides", "vsock_override", "clock_realtime", "huge_pages",
             ])
-        path = try members.required("snapshot_path", Value.text)
-        let file = try members.optional("mem_file_path", Value.text)
+        path = try members.required("snapshot_path", Value.path)
+        let file = try members.optional("mem_file_path", Value.path)
         let chosen = try members.optional("mem_backend") { (json) throws(BodyError) in
             let members = try Members(json, "MemBackendConfig", ["backend_path", "backend_type"])
             let kind: Backend = try members.required("backend_type", Value.name)
-            return (kind: kind, path: try members.required("backend_path", Value.text))
+            return (kind: kind, path: try members.required("backend_path", Value.path))
         }
         switch (chosen, file) {
         case (let chosen?, nil): (backend, backendPath) = (chosen.kind, chosen.path)
         case (nil, let file?): (backend, backendPath) = (.file, file)
         case (nil, nil):
-            throw BodyError("missing field: either `mem_backend` or `mem_file_path` is required")
+            throw BodyError("missing field: either `mem_backend` or `mem_file_path` is required", nil)
         case (_?, _?):
-            throw BodyError("too many fields: either `mem_backend` or `mem_file_path` exclusively is required")
+            throw BodyError("too many fields: either `mem_backend` or `mem_file_path` exclusively is required", nil)
         }
         let tracks = try members.value("enable_diff_snapshots", or: false, Value.truth)
         tracksDirtyPages = try members.value("track_dirty_pages", or: false, Value.truth) || tracks

@@ -20,9 +20,18 @@ final class Metrics {
     private var missed: UInt64 = 0
     private var failed: UInt64 = 0
     private var target: Descriptor?
+    /// What each line has in front of the counters.
+    private var prefix: [JSON.Member] = []
 
     /// - Throws: where the file can't be opened.
-    func open(_ settings: MetricsSettings) throws(SystemError) { target = try openForLines(settings.path) }
+    func open(_ settings: MetricsSettings, instance: InstanceInfo) throws(SystemError) {
+        target = try openForLines(settings.path)
+        prefix = []
+        if settings.namesInstance { prefix.append(.init("id", JSON(instance.id))) }
+        if let properties = settings.properties {
+            prefix.append(.init("properties", .object(properties.map { .init($0.name, JSON($0.value)) })))
+        }
+    }
 
     var isOpen: Bool {
         switch target {
@@ -67,7 +76,7 @@ final class Metrics {
         now["logger"] = [
             "metrics_fails": failed, "missed_log_count": missedLines, "missed_metrics_count": missed,
         ]
-        var members: [JSON.Member] = [.init("utc_timestamp_ms", JSON(Self.milliseconds))]
+        var members: [JSON.Member] = [.init("utc_timestamp_ms", JSON(Self.milliseconds))] + prefix
         var groups: [(String, [JSON.Member])] = now.map { group, values in
             let before = flushed[group] ?? [:]
             return (
