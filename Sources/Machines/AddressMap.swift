@@ -74,17 +74,20 @@ public struct AddressMap: Hashable, Sendable {
 
     /// The regions of memory, in pages of the host's usual size: with transparent huge pages the test machine's kernel
     /// (6.1, emulated) locked up in KVM with khugepaged.
-    public var regions: [GuestRegion.Plan] {
-        var all = [GuestRegion.Plan(start: GuestAddress(0), size: lowEnd)]
+    public var regions: [GuestRegion.Plan] { regions(backing: .anonymous) }
+
+    func regions(backing: GuestRegion.Backing) -> [GuestRegion.Plan] {
+        var all = [GuestRegion.Plan(start: GuestAddress(0), size: lowEnd, backing: backing)]
         if memory > lowEnd {
             all.append(
                 GuestRegion.Plan(
-                    start: GuestAddress(Self.hole.upperBound), size: memory - lowEnd))
+                    start: GuestAddress(Self.hole.upperBound), size: memory - lowEnd, backing: backing))
         }
         if let hotplug {
             all.append(
                 GuestRegion.Plan(
-                    start: GuestAddress(hotplugStart), size: hotplug.size, blockSize: hotplug.block))
+                    start: GuestAddress(hotplugStart), size: hotplug.size, backing: backing,
+                    blockSize: hotplug.block))
         }
         return all
     }
