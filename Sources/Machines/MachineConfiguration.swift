@@ -296,7 +296,8 @@ extension MachineConfiguration.Disk {
             }
             guard path.isEmpty, !isReadOnly, limit == RateLimiter(), engine == .automatic else {
                 throw MachineError(
-                    .disk, "a disk that another process serves has no path, no engine and no limits here, and is "
+                    .disk,
+                    "a disk that another process serves has no path, no engine and no limits here, and is "
                         + "read-only where that process says so")
             }
         } else if path.isEmpty {

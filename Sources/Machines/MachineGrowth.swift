@@ -132,7 +132,8 @@
         private func checkSharing() throws(MachineError) {
             guard memory.isShared else {
                 throw MachineError(
-                    .disk, "the guest's memory can't be shared with the process that serves the disk: the machine was "
+                    .disk,
+                    "the guest's memory can't be shared with the process that serves the disk: the machine was "
                         + "made without such a disk")
             }
         }

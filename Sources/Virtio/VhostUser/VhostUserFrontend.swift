@@ -202,7 +202,8 @@ public final class VhostUserFrontend: @unchecked Sendable {
         try lock.locked { () throws(VhostUserError) in
             if let failure { throw failure }
             do throws(VhostUserError) {
-                return try body(VhostUserTalk(channel: channel, deadline: Timer.now + timeout, acknowledges: acknowledges))
+                return try body(
+                    VhostUserTalk(channel: channel, deadline: Timer.now + timeout, acknowledges: acknowledges))
             } catch {
                 if error.endsConnection {
                     failure = error

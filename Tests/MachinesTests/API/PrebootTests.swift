@@ -152,8 +152,18 @@ import Testing
             controller.refusal(.put, "/drives/a", #"{"drive_id": "a", "is_root_device": false}"#)?
                 .hasSuffix("Invalid block config.") == true)
         #expect(
-            controller.refusal(.put, "/drives/a", #"{"drive_id": "a", "is_root_device": false, "socket": "s"}"#)?
-                .contains("not supported: socket") == true)
+            controller.refusal(.put, "/drives/a", #"{"drive_id": "a", "is_root_device": false, "socket": "/none"}"#)
+                == "Drive config error: Unable to create the virtio block device: Vhost user backend error: "
+                + "Vhost-user error: Failed to connect to UDS Unix stream: \(missing)")
+        for member in [
+            #""path_on_host": "p""#, #""is_read_only": false"#, #""io_engine": "Sync""#, #""rate_limiter": {}"#,
+        ] {
+            #expect(
+                controller.refusal(
+                    .put, "/drives/a",
+                    #"{"drive_id": "a", "is_root_device": false, "socket": "/none", \#(member)}"#)
+                    == "Drive config error: Unable to create the virtio block device: Invalid block config.")
+        }
         #expect(
             controller.refusal(.put, "/vsock", #"{"guest_cid": 3, "uds_path": "\#(kernel)"}"#)?
                 .hasSuffix("Error binding to the host-side Unix socket: Address already in use (os error 98)") == true)

@@ -11,8 +11,9 @@ extension VhostUserError {
             switch (request, reason) {
             case (nil, .refused(let error)):
                 "Vhost-user error: Failed to connect to UDS Unix stream: \(osError(error.errno))"
-            case (let request?, _): names[request].map { "Vhost-user error: \($0) failed: \(reason)" }
-                ?? "Vhost error: \(self)"
+            case (let request?, _):
+                names[request].map { "Vhost-user error: \($0) failed: \(reason)" }
+                    ?? "Vhost error: \(self)"
             case (nil, _): "Vhost error: \(reason)"
             }
         return "Vhost user backend error: \(words)"
