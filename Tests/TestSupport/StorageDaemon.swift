@@ -11,11 +11,12 @@ public final class StorageDaemon {
 
     /// - Parameters:
     ///   - size: bytes of the file, whose sectors are numbered.
-    public init(size: Int, isWritable: Bool = true, queues: Int = 1) throws {
+    ///   - place: where it listens, if that matters.
+    public init(size: Int, isWritable: Bool = true, queues: Int = 1, at place: String? = nil) throws {
         var template = Array("/tmp/bulkhead-disk.XXXXXX".utf8CString)
         folder = template.withUnsafeMutableBufferPointer { String(cString: mkdtemp($0.baseAddress!)) }
         file = "\(folder)/disk"
-        socket = "\(folder)/socket"
+        socket = place ?? "\(folder)/socket"
         let descriptor = try Descriptor.open(file, [.readWrite, .create], mode: 0o600)
         try descriptor.write(
             (0..<size / 512).flatMap { [UInt8](repeating: UInt8(truncatingIfNeeded: $0 &* 7), count: 512) })
@@ -31,7 +32,14 @@ public final class StorageDaemon {
         let result = posix_spawnp(&started, words[0], nil, nil, &arguments, environ)
         guard result == 0 else { throw SystemError("start \(words[0])", Errno(rawValue: result)) }
         pid = started
-        for _ in 0..<2000 where access(socket, F_OK) != 0 { usleep(5000) }
+        // The path is there a moment before anybody may connect: then the flag of a listener is, too.
+        let path = socket
+        func listens() throws -> Bool {
+            try readText("/proc/net/unix").split(separator: "\n").contains {
+                $0.hasSuffix(" \(path)") && $0.contains(" 00010000 ")
+            }
+        }
+        for _ in 0..<2000 where try !listens() { usleep(5000) }
     }
 
     deinit {
