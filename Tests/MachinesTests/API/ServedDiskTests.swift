@@ -28,13 +28,7 @@
                 #expect(try api("PUT", "/machine-config", #"{"vcpu_count": 1, "mem_size_mib": 128}"#) == .done)
                 let drive =
                     #"{"drive_id": "d", "is_root_device": true, "partuuid": "p", "socket": "\#(daemon.socket)"}"#
-                // Again is on the connection that there is: the daemon takes one.
-                for _ in 0..<2 { #expect(try api("PUT", "/drives/d", drive) == .done) }
-                let shown = try #require(try api("GET", "/vm/config").json()["drives"]?.arrayValue?.first)
-                #expect(shown["socket"]?.stringValue == daemon.socket)
-                for name in ["path_on_host", "is_read_only", "io_engine", "rate_limiter"] {
-                    #expect(shown[name] == .null)
-                }
+                #expect(try api("PUT", "/drives/d", drive) == .done)
                 #expect(try api("PUT", "/actions", #"{"action_type": "InstanceStart"}"#) == .done)
 
                 try run.wait(for: "# ")
@@ -59,12 +53,9 @@
                 #expect(try run("\(size); \(read)") == "\(1 << 20) 0")
                 let refusal = "Drive config error: Unable to patch the block device: Block: "
                 let advice = " Please verify the request arguments."
-                for change in [#""path_on_host": "/none""#, #""rate_limiter": {}"#] {
-                    #expect(
-                        try api("PATCH", "/drives/d", #"{"drive_id": "d", \#(change)}"#).fault
-                            == "\(refusal)Running method expected different backend.\(advice)")
-                }
-                #expect(try api("PUT", "/drives/d", drive).fault == "Device ID in use")
+                #expect(
+                    try api("PATCH", "/drives/d", #"{"drive_id": "d", "path_on_host": "/none"}"#).fault
+                        == "\(refusal)Running method expected different backend.\(advice)")
 
                 // Another comes while the guest runs, and goes with its driver.
                 let second = try StorageDaemon(size: 1 << 20, isWritable: false)
@@ -75,7 +66,6 @@
                     "d=$(readlink -f /sys/block/vdb/device/..); echo ${d##*/} >/sys/bus/platform/drivers/virtio-mmio/unbind"
                 )
                 #expect(try api("DELETE", "/drives/e") == .done)
-                #expect(try api("GET", "/vm/config").json()["drives"]?.arrayValue?.count == 1)
 
                 // Who serves it dies, and the guest goes on.
                 daemon.end()
