@@ -112,7 +112,7 @@ let package = Package(
         .testTarget(name: "KVMTests", dependencies: ["KVM", "CKVM", "KVMHeaders", "Linux", "TestSupport"]),
         .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory", "Linux", "TestSupport"]),
         .testTarget(
-            name: "VirtioTests", dependencies: ["Virtio", "GuestMemory", "Linux", "CLinux", "TestSupport"]),
+            name: "VirtioTests", dependencies: ["Virtio", "GuestMemory", "Linux", "CLinux", "CVirtio", "TestSupport"]),
         .testTarget(
             name: "MachinesTests",
             dependencies: [

@@ -123,6 +123,9 @@ public final class GuestMemory: @unchecked Sendable {
         return try unsafe body(regions[index])
     }
 
+    /// Whether other processes can map all of it; ``GuestRegion/Backing/shared``.
+    public var isShared: Bool { (0..<regionCount).allSatisfy { withRegion($0) { $0.rawDescriptor != nil } } }
+
     /// The bytes of all regions together.
     public var size: UInt64 { (0..<regionCount).reduce(0) { unsafe $0 + entries[$1].size } }
 

@@ -9,7 +9,8 @@ public struct GuestRegion: ~Copyable, @unchecked Sendable {
     public enum Backing: Hashable, Sendable {
         /// Memory of this process alone.
         case anonymous
-        /// A `memfd_create(2)` file that other processes can map, as a vhost-user device does.
+        /// A `memfd_create(2)` file that other processes can map, as a vhost-user device does, and nobody can make
+        /// smaller or larger.
         case shared
         /// A file mapped from an offset; with `isPrivate` what is written stays in this process, as a guest that
         /// starts from a snapshot wants. The descriptor is needed only while the region is made.
@@ -171,12 +172,16 @@ public struct GuestRegion: ~Copyable, @unchecked Sendable {
     }
 
     private static func memoryFile(_ plan: Plan) throws(SystemError) -> Descriptor {
-        var flags = UInt32(MFD_CLOEXEC)
+        var flags = UInt32(MFD_CLOEXEC) | UInt32(MFD_ALLOW_SEALING)
         if plan.pageSize == .huge2M { flags |= UInt32(MFD_HUGETLB) | UInt32(BH_MFD_HUGE_2MB) }
         let memory = Descriptor(
             owning: try systemCall("memfd_create") { unsafe memfd_create("guest-memory", flags) })
         let number = memory.rawValue
         try systemCall("set the guest memory's size to \(plan.size)") { ftruncate(number, off_t(plan.size)) }
+        // Whoever made it smaller would end this process by SIGBUS.
+        try systemCall("seal the guest memory") {
+            bh_fcntl(number, F_ADD_SEALS, CLong(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+        }
         return memory
     }
 

@@ -39,6 +39,7 @@ public struct Errno: RawRepresentable, Hashable, Sendable, Error {
     public static let tooManySymbolicLinks = Errno(rawValue: ELOOP)
     public static let notSupported = Errno(rawValue: EOPNOTSUPP)
     public static let timedOut = Errno(rawValue: ETIMEDOUT)
+    public static let connectionReset = Errno(rawValue: ECONNRESET)
 
     /// The constant's name, such as `EPERM`; `errno 4095` for a number without one.
     public var name: String {

@@ -2,10 +2,13 @@ import GuestMemory
 
 extension GuestRegion.Plan {
     /// A machine's memory. Huge pages are reserved, as one that is missing when the guest touches it ends the monitor.
-    init(_ start: UInt64, _ size: UInt64, _ pageSize: GuestRegion.PageSize, blockSize: UInt64? = nil) {
+    init(
+        _ start: UInt64, _ size: UInt64, _ backing: GuestRegion.Backing, _ pageSize: GuestRegion.PageSize,
+        blockSize: UInt64? = nil
+    ) {
         self.init(
-            start: GuestAddress(start), size: size, pageSize: pageSize, isReserved: pageSize == .huge2M,
-            blockSize: blockSize)
+            start: GuestAddress(start), size: size, backing: backing, pageSize: pageSize,
+            isReserved: pageSize == .huge2M, blockSize: blockSize)
     }
 }
 
@@ -87,11 +90,15 @@ public struct AddressMap: Hashable, Sendable {
     /// One past the memory below the hole.
     public var lowEnd: UInt64 { min(memory, Self.hole.lowerBound) }
 
-    /// The regions of memory.
-    public var regions: [GuestRegion.Plan] {
-        var all = [GuestRegion.Plan(0, lowEnd, pageSize)]
-        if memory > lowEnd { all.append(GuestRegion.Plan(Self.hole.upperBound, memory - lowEnd, pageSize)) }
-        if let hotplug { all.append(GuestRegion.Plan(hotplugStart, hotplug.size, pageSize, blockSize: hotplug.block)) }
+    /// The regions of memory, which is this process's alone.
+    public var regions: [GuestRegion.Plan] { regions(backing: .anonymous) }
+
+    func regions(backing: GuestRegion.Backing) -> [GuestRegion.Plan] {
+        var all = [GuestRegion.Plan(0, lowEnd, backing, pageSize)]
+        if memory > lowEnd { all.append(GuestRegion.Plan(Self.hole.upperBound, memory - lowEnd, backing, pageSize)) }
+        if let hotplug {
+            all.append(GuestRegion.Plan(hotplugStart, hotplug.size, backing, pageSize, blockSize: hotplug.block))
+        }
         return all
     }
 

@@ -96,13 +96,27 @@
         }
 
         static func make(_ disk: MachineConfiguration.Disk) throws(MachineError) -> any Device {
-            try building(.disk) { () throws(SystemError) in
+            if let server = disk.server { return try make(server, queues: disk.queues) }
+            return try building(.disk) { () throws(SystemError) in
                 var options = Block.Options()
                 options.queueCount = UInt16(disk.queues)
                 options.limit = disk.limit
                 options.engine = disk.engine
                 return try Block(try RawDisk.open(disk.path, isReadOnly: disk.isReadOnly), options)
             }
+        }
+
+        private static func make(
+            _ server: MachineConfiguration.Disk.Server, queues: Int
+        ) throws(MachineError) -> VhostUserBlock {
+            do throws(VhostUserError) {
+                let frontend =
+                    switch server {
+                    case .socket(let path): try VhostUserFrontend(connectingTo: path)
+                    case .frontend(let frontend): frontend
+                    }
+                return try VhostUserBlock(frontend, queueCount: UInt16(queues))
+            } catch { throw MachineError(.disk, .backend(error)) }
         }
 
         static func make(_ memory: MachineConfiguration.MemoryFile) throws(MachineError) -> any Device {

@@ -99,8 +99,10 @@
             let hypervisor = try building(.machine) { () throws(SystemError) in try Hypervisor() }
             try Self.check(hypervisor, configuration)
             let vm = try Self.makeVM(hypervisor)
+            let isShared = configuration.hasSharedMemory || more.contains { $0.isServedElsewhere }
             let memory = try Self.makeMemory(
-                map.regions, spare: configuration.memorySlots, vm, logsWrites: configuration.tracksDirtyPages)
+                map.regions(backing: isShared ? .shared : .anonymous), spare: configuration.memorySlots, vm,
+                logsWrites: configuration.tracksDirtyPages)
             let setup = try building(.machine) { () throws(SystemError) in
                 try ProcessorSetup(
                     configuration.processors, maximum: configuration.mostProcessors,

@@ -51,6 +51,9 @@ public struct MachineConfiguration: Hashable, Sendable {
     /// Whether it is known which pages were written since the last save, so that ``Machine/save(_:to:configuration:additions:note:)``
     /// writes only those; it costs the guest an exit for each page's first write. It is not saved with the machine.
     public var tracksDirtyPages = false
+    /// Whether other processes can map the guest's memory, so that disks that other processes serve can come while it
+    /// runs; a machine that begins with one has such memory anyway. It is not saved with the machine.
+    public var sharesMemory = false
     /// Whether the machine is made, too, where the guest's kernel would be emulated instruction by instruction: Linux
     /// does not finish booting there, but a few instructions run.
     public var acceptsEmulation = false
@@ -61,8 +64,10 @@ public struct MachineConfiguration: Hashable, Sendable {
 
     /// A disk of the guest's.
     public struct Disk: Hashable, Sendable {
-        /// A file or block device, as it is.
+        /// A file or block device, as it is; empty where another process serves the disk.
         public var path: String
+        /// The other process that serves it, with ``queues`` and ``id`` and nothing else of what is here.
+        public var server: Server?
         public var isReadOnly: Bool
         /// Queues, each for a processor of the guest: 1 to 64.
         public var queues: Int
@@ -78,6 +83,19 @@ public struct MachineConfiguration: Hashable, Sendable {
             self.isReadOnly = isReadOnly
             self.queues = queues
             self.limit = limit
+        }
+
+        public init(server: Server, queues: Int = 1) {
+            self.init(path: "", queues: queues)
+            self.server = server
+        }
+
+        /// A vhost-user-blk backend.
+        public enum Server: Hashable, Sendable {
+            /// The path of the Unix socket where it listens: up to 107 bytes.
+            case socket(String)
+            /// One to which there is a connection, for one machine.
+            case frontend(VhostUserFrontend)
         }
     }
 
@@ -210,6 +228,9 @@ public struct MachineConfiguration: Hashable, Sendable {
     /// What memory that is added is made of: Linux takes whole blocks of this size.
     public static let memoryBlock: UInt64 = 128 << 20
 
+    /// Whether its memory is one that other processes can map.
+    var hasSharedMemory: Bool { sharesMemory || disks.contains { $0.server != nil } }
+
     /// How many virtio devices it has.
     public var deviceCount: Int {
         disks.count + networks.count + persistentMemory.count + sharedDirectories.count + (vsock == nil ? 0 : 1)
@@ -287,7 +308,19 @@ public struct MachineConfiguration: Hashable, Sendable {
 
 extension MachineConfiguration.Disk {
     func validate() throws(MachineError) {
-        if path.isEmpty { throw MachineError(.disk, "a disk's path is empty") }
+        if let server {
+            if case .socket(let path) = server, !(1...107).contains(path.utf8.count) {
+                throw MachineError(.disk, "a Unix socket's path has 1 to 107 bytes, this one \(path.utf8.count)")
+            }
+            guard path.isEmpty, !isReadOnly, limit == RateLimiter(), engine == .automatic else {
+                throw MachineError(
+                    .disk,
+                    "a disk that another process serves has no path, no engine and no limits here, and is "
+                        + "read-only where that process says so")
+            }
+        } else if path.isEmpty {
+            throw MachineError(.disk, "a disk's path is empty")
+        }
         guard (1...64).contains(queues) else { throw MachineError(.disk, "\(queues) queues are not 1 to 64") }
     }
 }

@@ -7,6 +7,9 @@
         /// A disk by the ``MachineConfiguration/Disk/id`` that it was configured or added with.
         public func disk(_ id: String) -> Block? { find(.disk(id)) }
 
+        /// A disk that another process serves, by the ``MachineConfiguration/Disk/id`` that it was configured or added with.
+        public func servedDisk(_ id: String) -> VhostUserBlock? { find(.disk(id)) }
+
         /// A network card by the ``MachineConfiguration/NetworkCard/id`` that it was configured or added with.
         public func network(_ id: String) -> Network? { find(.network(id)) }
 

@@ -1,6 +1,7 @@
 import GuestMemory
 import KVM
 import Linux
+import Virtio
 
 /// Why a machine could not be made or kept running. It names the part of the configuration that is at fault, and reads
 /// as one line.
@@ -24,6 +25,8 @@ public struct MachineError: Error, Hashable, Sendable {
         case image(ImageError)
         /// The host refused.
         case refused(SystemError)
+        /// Another process does not serve a device.
+        case backend(VhostUserError)
         /// A snapshot can't be taken up.
         case snapshot(SnapshotError)
         #if arch(x86_64)
@@ -58,6 +61,7 @@ extension MachineError: CustomStringConvertible {
         case .configuration(let message): message
         case .image(let error): error.description
         case .refused(let error): error.description
+        case .backend(let error): error.description
         case .snapshot(let error): error.description
         #if arch(x86_64)
             case .emulated(let ringZero): ringZero.description

@@ -48,11 +48,17 @@
         public func addMemory(_ bytes: UInt64) throws(MachineError) {
             try growth.withLock { (growth) throws(MachineError) in
                 try growth.check(memory: bytes)
+                let most = VhostUserFrontend.mostRegions
+                if placedDevices.contains(where: \.isServedElsewhere), memory.regionCount >= most {
+                    throw MachineError(
+                        .memory, "a process that serves a disk knows \(most) pieces of memory, and has them")
+                }
                 let start = growth.nextMemory
                 var failure: MachineError?
                 try whileRunning(.memory) { _ throws(SystemError) in
                     do throws(GuestMemoryError) {
-                        try memory.append(GuestRegion.Plan(start, bytes, configuration.pageSize)) {
+                        let backing: GuestRegion.Backing = memory.isShared ? .shared : .anonymous
+                        try memory.append(GuestRegion.Plan(start, bytes, backing, configuration.pageSize)) {
                             (region, index) throws(SystemError) in
                             try Self.show(region, UInt32(index), vm, logsWrites: configuration.tracksDirtyPages)
                         }
@@ -60,6 +66,7 @@
                 }
                 if let failure { throw failure }
                 growth.tookMemory(bytes)
+                for placed in placedDevices { placed.transport.memoryGrew() }
                 hotplug.add(memory: HotplugController.Piece(start: start, size: bytes))
             }
         }
@@ -69,6 +76,8 @@
         /// - Throws: ``MachineError`` for a file that is no disk, and what ``addDevice(_:)`` throws.
         public func addDisk(_ disk: MachineConfiguration.Disk) throws(MachineError) {
             try disk.validate()
+            // Before the backend hears of it.
+            if disk.server != nil { try checkSharing() }
             try add(try DeviceAssembly.make(disk), .disk(disk))
         }
 
@@ -101,6 +110,7 @@
                 guard device.type != .fileSystem else {
                     throw MachineError(.sharedDirectory, "a shared directory can't be added to a machine that runs")
                 }
+                if device.isServedElsewhere { try checkSharing() }
                 takeGone(&growth)
                 let slot = try growth.nextSlot()
                 if let memory = device as? PersistentMemory { try room.place(memory, beside: placedDevices) }
@@ -116,6 +126,15 @@
                 }
                 growth.tookSlot()
                 hotplug.add(device: slot.number)
+            }
+        }
+
+        private func checkSharing() throws(MachineError) {
+            guard memory.isShared else {
+                throw MachineError(
+                    .disk,
+                    "the guest's memory can't be shared with the process that serves the disk: the machine was "
+                        + "made without such a disk")
             }
         }
 

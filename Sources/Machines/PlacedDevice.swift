@@ -55,6 +55,8 @@
         /// nobody else can make it again.
         var addition: Addition?
 
+        var isServedElsewhere: Bool { transport.device.isServedElsewhere }
+
         struct Addition {
             let source: MachineConfiguration.Addition?
         }

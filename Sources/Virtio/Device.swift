@@ -12,6 +12,11 @@ public protocol Device: AnyObject, Sendable {
     var offered: Features { get }
     /// The most entries of each queue.
     var queueSizes: [UInt16] { get }
+    /// Which layouts and shortcuts of queues it can work with, where that is not all that this module can.
+    var queueFeatures: Features { get }
+    /// Whether another process works on the queues and interrupts the driver: then neither passes the loop. See
+    /// ``VhostUserBlock``.
+    var isServedElsewhere: Bool { get }
     /// Guards the device's state.
     var lock: DeviceLock { get }
 
@@ -33,6 +38,8 @@ public protocol Device: AnyObject, Sendable {
     func pause()
     /// Goes on after ``pause()``.
     func resume() throws(DeviceFault)
+    /// The guest's memory has one region more.
+    func memoryGrew() throws(DeviceFault)
     /// Forgets the driver, after ``pause()``.
     func stop()
 
@@ -44,6 +51,9 @@ public protocol Device: AnyObject, Sendable {
 
 extension Device {
     public func writeConfiguration(at offset: Int, _ bytes: [UInt8]) {}
+    public var queueFeatures: Features { .queue }
+    public var isServedElsewhere: Bool { false }
     public func accepts(_ features: Features) -> Bool { true }
     public func eventReady(_ token: UInt32, _ readiness: Readiness) throws(DeviceFault) {}
+    public func memoryGrew() throws(DeviceFault) {}
 }

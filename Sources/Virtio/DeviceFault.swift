@@ -8,6 +8,8 @@ public enum DeviceFault: Error, Hashable, Sendable {
     case request(queue: UInt16, String)
     /// The host refused what the device can't do without.
     case host(SystemError)
+    /// Who works on the queues in this process's stead does not.
+    case backend(VhostUserError)
 }
 
 extension DeviceFault: CustomStringConvertible {
@@ -16,6 +18,7 @@ extension DeviceFault: CustomStringConvertible {
         case .queue(let index, let error): "queue \(index): \(error)"
         case .request(let index, let what): "queue \(index): \(what)"
         case .host(let error): error.description
+        case .backend(let error): error.description
         }
     }
 }

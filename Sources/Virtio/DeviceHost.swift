@@ -24,6 +24,9 @@ public final class DeviceHost {
         queues = transport.queues
     }
 
+    /// By what another process can interrupt the driver; nil where that is not possible.
+    public var interruptEvent: EventInterrupt? { transport.line.event }
+
     /// Interrupts the driver for the buffers given back in a queue, where it wants that.
     public func signal(_ queue: Virtqueue) throws(DeviceFault) {
         do throws(QueueError) {

@@ -39,6 +39,8 @@ public final class Virtqueue {
     /// Buffers that are the device's at the moment, in ring entries.
     @safe @exclusivity(unchecked) public internal(set) var inFlight: UInt16 = 0
 
+    /// What it was started with.
+    @safe @exclusivity(unchecked) private(set) var setup = Setup()
     @safe @exclusivity(unchecked) var size: UInt16 = 0
     @safe @exclusivity(unchecked) var isPacked = false
     @safe @exclusivity(unchecked) var hasEventIndex = false
@@ -100,6 +102,7 @@ public final class Virtqueue {
         hasEventIndex = features.contains(.eventIndex)
         allowsIndirect = features.contains(.indirectDescriptors)
         isInOrder = features.contains(.inOrder)
+        self.setup = setup
         size = setup.size
         guard size > 0, size <= maximumSize, isPacked || size & (size - 1) == 0 else { throw .badSize(size) }
         let count = Int(size)

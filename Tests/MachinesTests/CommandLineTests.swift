@@ -36,6 +36,8 @@
             Mistake("--kernel", "k", "--disk", "d,iops=0", complaint: "--disk: iops: \"0\" is not a positive"),
             Mistake("--kernel", "k", "--disk", "d,bandwidth=x", complaint: "--disk: bandwidth: \"x\" is no size"),
             Mistake("--kernel", "k", "--disk", ",ro", complaint: "--disk: a disk's path is empty"),
+            Mistake(
+                "--kernel", "k", "--disk", "socket=s,ro", complaint: "--disk: a disk that another process serves has"),
             Mistake("--kernel", "k", "--net", "mac=02:00:00:00:00:01", complaint: "--net: \"\" is no name"),
             Mistake("--kernel", "k", "--net", "tap=t,mac=2:0", complaint: "--net: \"2:0\" is no address"),
             Mistake("--kernel", "k", "--net", "tap=t,pps=-1", complaint: "--net: pps: \"-1\" is not a positive"),
@@ -87,6 +89,8 @@
             Mistake(
                 #"{"kernel": "k", "disks": [{"path": "d", "iops": {"size": 9, "refillTime": 0}}]}"#,
                 complaint: "disks[0].iops is not a limit"),
+            Mistake(
+                #"{"kernel": "k", "disks": [{"socket": 1}]}"#, complaint: "disks[0].socket is not a string"),
             Mistake(
                 #"{"kernel": "k", "nets": [{"tap": "t", "bandwidth": {"rate": 9}}]}"#,
                 complaint: "nets[0].bandwidth.rate is not known"),

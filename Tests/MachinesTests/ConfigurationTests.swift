@@ -1,5 +1,6 @@
 import Machines
 import Testing
+import Virtio
 
 @Suite struct ConfigurationTests {
     private func part(_ change: (inout MachineConfiguration) -> Void) -> MachineError.Part? {
@@ -44,6 +45,17 @@ import Testing
         #expect(part { $0.balloon = .init(target: 129 << 20) } == .balloon)
         #expect(part { $0.disks = [.init(path: "")] } == .disk)
         #expect(part { $0.disks = [.init(path: "d", queues: 65)] } == .disk)
+        #expect(part { $0.disks = [.init(server: .socket("s"), queues: 64)] } == nil)
+        #expect(part { $0.disks = [.init(server: .socket(""))] } == .disk)
+        #expect(part { $0.disks = [.init(server: .socket(String(repeating: "s", count: 108)))] } == .disk)
+        for change: (inout MachineConfiguration.Disk) -> Void in [
+            { $0.path = "d" }, { $0.isReadOnly = true }, { $0.engine = .ioUring },
+            { $0.limit.operations = TokenBucket(size: 10, refillTime: 1) },
+        ] {
+            var disk = MachineConfiguration.Disk(server: .socket("s"))
+            change(&disk)
+            #expect(part { $0.disks = [disk] } == .disk)
+        }
         #expect(part { $0.persistentMemory = [.init(path: "")] } == .persistentMemory)
         #expect(part { $0.persistentMemory = Array(repeating: .init(path: "p"), count: 19) } == .machine)
         #expect(part { $0.networks = [.init(tap: "")] } == .network)

@@ -137,6 +137,12 @@
             #expect(put("/machine-config", #"{"vcpu_count": 2, "mem_size_mib": 32}"#) == 0)
             #expect(put("/vsock", #"{"guest_cid": 3, "uds_path": "/run/vsock"}"#) == 0)
             #expect(put("/boot-source", #"{"kernel_image_path": "/kernel"}"#) == 0)
+            // Who serves a disk is outside, and its socket in the jail.
+            let daemon = try StorageDaemon(size: 1 << 20, at: "\(root)/disk.socket")
+            let drive = #"{"drive_id": "d", "is_root_device": false, "socket": "/disk.socket"}"#
+            #expect(put("/drives/d", drive) != 0)
+            #expect(chmod(daemon.socket, 0o666) == 0)
+            #expect(put("/drives/d", drive) == 0)
             #expect(put("/actions", #"{"action_type": "InstanceStart"}"#) == 0)
             running.wait(for: "!")
             #expect(access("\(root)/run/vsock", F_OK) == 0)

@@ -35,6 +35,11 @@ import Virtio
         #expect(TokenBucket(perSecond: .max).refillTime == 99_999_999)
     }
 
+    @Test func aDiskIsAFileOrASocket() throws {
+        let machine = try parse("--disk", "socket=a/b,queues=2", "--disk", "./socket=c").machine
+        #expect(machine.disks == [.init(server: .socket("a/b"), queues: 2), .init(path: "./socket=c")])
+    }
+
     @Test func persistentMemoryIsAFile() throws {
         let machine = try parse("--pmem", "a", "--pmem", "b,ro").machine
         #expect(machine.persistentMemory == [.init(path: "a"), .init(path: "b", isReadOnly: true)])

@@ -101,6 +101,15 @@
             #expect(try answer(.devices, "ioctl", 5, UInt64(BH_KVM_SET_USER_MEMORY_REGION)) == .allow)
         }
 
+        /// A driver's start asks the process that serves its disk, in a processor's thread.
+        @Test func anAnswerBringsNoDescriptorThatIsInherited() throws {
+            for role in [ThreadRole.processor, .devices, .main] {
+                #expect(try answer(role, "recvmsg", 5, 0, UInt64(MSG_CMSG_CLOEXEC)) == .allow, "\(role)")
+                #expect(try answer(role, "recvmsg", 5, 0, 0) == .trap, "\(role)")
+            }
+            #expect(try answer(.serial, "recvmsg", 5, 0, UInt64(MSG_CMSG_CLOEXEC)) == .trap)
+        }
+
         @Test func socketsAreTheDevicesAlone() throws {
             #expect(try answer(.devices, "socket", UInt64(AF_UNIX), UInt64(SOCK_STREAM.rawValue)) == .allow)
             #expect(try answer(.devices, "connect") == .allow)

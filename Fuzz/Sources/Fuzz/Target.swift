@@ -10,7 +10,8 @@ struct Target: Sendable {
     }
 
     static let all =
-        documents + kernelText + seccomp + queues + devices + kernels + snapshots + requests + metadata + debugger
+        documents + kernelText + seccomp + queues + devices + backends + kernels + snapshots + requests + metadata
+        + debugger
 
     // Set once, before the fuzzer starts, and read by its one thread.
     nonisolated(unsafe) private static var chosen: Target?

@@ -76,6 +76,15 @@ static inline ssize_t bh_send_quietly(int socket, const struct iovec *vectors, i
     return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+enum { BH_MOST_SENT = 8 };
+// Sends bytes with up to BH_MOST_SENT descriptors; never raises SIGPIPE.
+ssize_t bh_send_with(int socket, const void *bytes, size_t count, const int *descriptors, size_t number);
+// Receives bytes. Descriptors that come along are not opened; `came` says that there were some.
+ssize_t bh_receive_bare(int socket, void *bytes, size_t count, int *came);
+// How long a blocking send or receive waits before it fails with EAGAIN.
+int bh_set_socket_timeout(int socket, unsigned milliseconds);
+static inline int bh_shut_both(int socket) { return shutdown(socket, SHUT_RDWR); }
+
 // Joins a tap device, which is made where it does not exist; `name` has room for 16 bytes and receives the name.
 int bh_tap_join(int tun, char *name, int multiple_queues);
 // The interface's flags, TUNGETIFF.

@@ -160,7 +160,11 @@ struct Arguments {
 
     private static func disk(_ text: String) throws(Failure) -> MachineConfiguration.Disk {
         var parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)[...]
-        var disk = MachineConfiguration.Disk(path: parts.removeFirst())
+        let first = parts.removeFirst()
+        var disk =
+            if case ("socket", let path?) = keyAndValue(first) {
+                MachineConfiguration.Disk(server: .socket(path))
+            } else { MachineConfiguration.Disk(path: first) }
         for part in parts {
             switch keyAndValue(part) {
             case ("ro", nil): disk.isReadOnly = true

@@ -82,6 +82,7 @@ struct ConfigurationFile {
         for (name, value) in try members(value, place) {
             switch name {
             case "path": disk.path = try text(value, "\(place).path")
+            case "socket": disk.server = .socket(try text(value, "\(place).socket"))
             case "readOnly": disk.isReadOnly = try truth(value, "\(place).readOnly")
             case "queues": disk.queues = try number(value, "\(place).queues")
             case "bandwidth": disk.limit.bandwidth = try bucket(value, "\(place).bandwidth", size)

@@ -67,7 +67,7 @@ struct Failure: Error {
             switch error.reason {
             case .configuration: .usage
             case .image: .badImage
-            case .refused, .emulated, .snapshot: .refused
+            case .refused, .backend, .emulated, .snapshot: .refused
             }
         message = (error.part.option.map { "\($0): " } ?? "") + error.description
     }

@@ -14,6 +14,8 @@ enum Help {
           --memory SIZE[,max=SIZE]   MiB, or with a unit as in 512M and 2G, and how much there may be later (128)
           --disk PATH[,ro][,queues=N][,bandwidth=SIZE][,iops=N]
                                      a disk; the first is vda. Limits are for a second
+          --disk socket=PATH[,queues=N]
+                                     one that a vhost-user-blk backend serves
           --pmem PATH[,ro]           a file as persistent memory; the first is pmem0
           --net tap=NAME[,mac=ADDRESS][,mtu=N][,queues=N][,bandwidth=SIZE][,pps=N]
                                      a network card on a tap device. Limits are for a second and each direction

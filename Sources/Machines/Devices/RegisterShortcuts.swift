@@ -67,6 +67,8 @@
 
         func raise() { interrupt.raise() }
 
+        var event: EventInterrupt? { interrupt }
+
         func handOnAcknowledgements() { shortcuts?.handOnAcknowledgements() }
     }
 #endif

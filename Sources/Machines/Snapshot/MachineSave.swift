@@ -60,6 +60,12 @@
                             .snapshot,
                             "a device came while the machine ran that nobody could make again: it can't be saved")
                     }
+                    if let served = placedDevices.first(where: \.isServedElsewhere) {
+                        throw MachineError(
+                            .snapshot,
+                            "\(served.name?.description ?? "a disk") is served by another process: the machine can't be "
+                                + "saved")
+                    }
                     guard !(configuration.networks + additions.cards).contains(where: \.isDescriptor) else {
                         throw MachineError(
                             .snapshot, "a network card on a descriptor can't be made again: the machine can't be saved")
@@ -104,7 +110,8 @@
         private func write(
             _ kind: SnapshotKind, _ saves: inout SaveRecord, _ file: ReplacementFile
         ) throws(SystemError) -> PageChecksums {
-            if configuration.tracksDirtyPages {
+            // What others wrote into shared memory is in no log.
+            if configuration.tracksDirtyPages, !memory.isShared {
                 try WrittenPages.collect(into: &saves.pages, memory, pluggable, vm)
             } else {
                 WrittenPages.collectOwn(into: &saves.pages, memory)

@@ -144,10 +144,10 @@
         }
 
         /// Adds those that are this process's own, which none is that was not written since the machine began: all pages
-        /// where the host does not say.
+        /// where the host does not say, and where other processes may have written.
         static func collectOwn(into pages: inout [PageBitmap], _ memory: GuestMemory) {
             makeRoom(in: &pages, memory)
-            let table = try? Descriptor.open("/proc/self/pagemap", .readOnly)
+            let table = memory.isShared ? nil : try? Descriptor.open("/proc/self/pagemap", .readOnly)
             for index in pages.indices {
                 let start = memory.withRegion(index) { UInt(bitPattern: $0.hostAddress) }
                 for range in memory.usableRanges(region: index) {

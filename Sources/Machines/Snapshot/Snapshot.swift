@@ -47,7 +47,7 @@
             let start = AddressMap(configuration).hotplugStart
             return regions.map { region in
                 GuestRegion.Plan(
-                    region.start, region.size, configuration.pageSize,
+                    region.start, region.size, .anonymous, configuration.pageSize,
                     blockSize: region.start == start ? hotplug?.block : nil)
             }
         }

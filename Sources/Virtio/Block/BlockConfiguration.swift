@@ -1,8 +1,12 @@
 extension Features {
     /// Of a block device; virtio 1.2, section 5.2.3.
     public enum Block {
+        /// `VIRTIO_BLK_F_SIZE_MAX`
+        public static let sizeMaximum = Features(bit: 1)
         /// `VIRTIO_BLK_F_SEG_MAX`
         public static let segmentMaximum = Features(bit: 2)
+        /// `VIRTIO_BLK_F_GEOMETRY`
+        public static let geometry = Features(bit: 4)
         /// `VIRTIO_BLK_F_RO`
         public static let readOnly = Features(bit: 5)
         /// `VIRTIO_BLK_F_BLK_SIZE`

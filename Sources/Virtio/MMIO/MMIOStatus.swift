@@ -51,7 +51,7 @@ extension MMIOTransport {
     }
 
     func watchKicks() throws(DeviceFault) {
-        guard let registrar else { return }
+        guard let registrar, !device.isServedElsewhere else { return }
         for (index, queue) in queues.enumerated() where queue.isRunning {
             do throws(SystemError) {
                 // By its edges: the counter is never read, which saves a system call for each notification.

@@ -20,7 +20,7 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
     /// What the device offers: its own features and those of the queues.
     public let offered: Features
     let memory: GuestMemory
-    private let line: any InterruptLine
+    let line: any InterruptLine
     private let loop: DeviceLoop
     /// All that is read, at any moment and without the lock. The cause of an interrupt is nowhere else: the guest
     /// acknowledges it while the device may be at work.
@@ -73,7 +73,7 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
         self.memory = memory
         self.line = line
         self.loop = loop
-        offered = device.offered.union(queueFeatures.intersection(.queue)).union(.version1)
+        offered = device.offered.union(queueFeatures.intersection(device.queueFeatures)).union(.version1)
         var queues: [Virtqueue] = []
         for (index, size) in device.queueSizes.enumerated() {
             queues.append(try Virtqueue(index: UInt16(index), maximumSize: size))
@@ -81,6 +81,8 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
         self.queues = queues
         setups = Array(repeating: QueueSlot(), count: queues.count)
         registers = if let page { page } else { try RegisterPages(count: 1).page(0) }
+        // Nobody here hears of a buffer that another process used: so one may always have been.
+        if device.isServedElsewhere { registers.lastingCauses = .usedBuffer }
         showAll()
     }
 
@@ -165,7 +167,10 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
         guard width == 4, offset % 4 == 0 else { return }
         let value = UInt32(truncatingIfNeeded: value)
         switch MMIORegister(rawValue: offset) {
-        case .interruptAcknowledge: registers.acknowledge(value)
+        case .interruptAcknowledge:
+            // It comes here where the hypervisor can keep no more of them.
+            line.handOnAcknowledgements()
+            registers.acknowledge(value)
         case .queueNotify:
             // The loop does the work; a queue that is not there, or not running, has none.
             if Int(value) < queues.count { try? queues[Int(value)].kick.add() }
@@ -212,6 +217,15 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
 
     // MARK: - Events
 
+    /// Tells the device that the guest's memory has one region more.
+    public func memoryGrew() {
+        device.lock.locked {
+            // One that is paused sees it when it goes on.
+            guard host != nil, !isPaused, !status.contains(.needsReset) else { return }
+            attempt { () throws(DeviceFault) in try device.memoryGrew() }
+        }
+    }
+
     func handle(_ token: UInt32, _ readiness: Readiness) {
         device.lock.locked {
             // An event may wait behind a reset, a pause or a fault.
@@ -252,7 +266,7 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
         }
         set {
             line.handOnAcknowledgements()
-            registers[.interruptStatus] = newValue
+            registers[.interruptStatus] = newValue | registers.lastingCauses.rawValue
         }
     }
 

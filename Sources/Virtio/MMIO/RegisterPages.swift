@@ -11,6 +11,8 @@ public final class RegisterPages: @unchecked Sendable {
     /// How many.
     public let count: Int
     private let base: UnsafeMutableRawPointer
+    /// For each page the causes of interrupts that no acknowledgement takes away.
+    fileprivate let lasting: UnsafeMutablePointer<UInt32>
 
     /// Pages full of zeros, which is no device.
     ///
@@ -24,9 +26,14 @@ public final class RegisterPages: @unchecked Sendable {
         }
         self.count = count
         unsafe self.base = unsafe base
+        unsafe lasting = .allocate(capacity: count)
+        unsafe lasting.initialize(repeating: 0, count: count)
     }
 
-    deinit { unsafe munmap(base, count * Int(MMIOTransport.size)) }
+    deinit {
+        unsafe munmap(base, count * Int(MMIOTransport.size))
+        unsafe lasting.deallocate()
+    }
 
     /// All pages, one behind the other; mapped as long as this value is there.
     @unsafe
@@ -37,7 +44,7 @@ public final class RegisterPages: @unchecked Sendable {
     /// - Parameter index: below ``count``.
     public func page(_ index: Int) -> RegisterPage {
         precondition((0..<count).contains(index), "there are \(count) pages")
-        return unsafe RegisterPage(of: self, base + index * Int(MMIOTransport.size))
+        return unsafe RegisterPage(of: self, base + index * Int(MMIOTransport.size), lasting + index)
     }
 }
 
@@ -46,17 +53,33 @@ public final class RegisterPages: @unchecked Sendable {
 public struct RegisterPage: @unchecked Sendable {
     private let pages: RegisterPages
     private let base: UnsafeMutableRawPointer
+    private let lasting: UnsafeMutablePointer<UInt32>
 
-    fileprivate init(of pages: RegisterPages, _ base: UnsafeMutableRawPointer) {
+    fileprivate init(
+        of pages: RegisterPages, _ base: UnsafeMutableRawPointer, _ lasting: UnsafeMutablePointer<UInt32>
+    ) {
         self.pages = pages
         unsafe self.base = unsafe base
+        unsafe self.lasting = unsafe lasting
     }
 
     /// Makes it no device's again.
-    public func clear() { unsafe bh_fill(base, 0, Int(MMIOTransport.size)) }
+    public func clear() {
+        unsafe bh_store_release_32(lasting, 0)
+        unsafe bh_fill(base, 0, Int(MMIOTransport.size))
+    }
+
+    /// Causes of interrupts that are always shown: those of who can't say when there is one.
+    var lastingCauses: InterruptCause {
+        get { unsafe InterruptCause(rawValue: bh_load_acquire_32(lasting)) }
+        nonmutating set {
+            unsafe bh_store_release_32(lasting, newValue.rawValue)
+            set(newValue.rawValue, in: .interruptStatus)
+        }
+    }
 
     /// The driver has handled what these bits say (``MMIORegister/interruptAcknowledge``); in any thread.
-    public func acknowledge(_ bits: UInt32) { clear(bits, in: .interruptStatus) }
+    public func acknowledge(_ bits: UInt32) { clear(bits & ~lastingCauses.rawValue, in: .interruptStatus) }
 
     /// What a guest reads: zero for what is no read of 1, 2, 4 or 8 bytes inside the page.
     func read(_ offset: UInt64, width: Int) -> UInt64 {

@@ -2,6 +2,7 @@ import Glibc
 import Linux
 import Machines
 import OCI
+import TestSupport
 import Testing
 
 @testable import bulkhead_vm
@@ -192,8 +193,18 @@ import Testing
             controller.refusal(.put, "/drives/a", #"{"drive_id": "a", "is_root_device": false}"#)?
                 .hasSuffix("Invalid block config.") == true)
         #expect(
-            controller.refusal(.put, "/drives/a", #"{"drive_id": "a", "is_root_device": false, "socket": "s"}"#)?
-                .contains("not supported: socket") == true)
+            controller.refusal(.put, "/drives/a", #"{"drive_id": "a", "is_root_device": false, "socket": "/none"}"#)
+                == "Drive config error: Unable to create the virtio block device: Vhost user backend error: "
+                + "Vhost-user error: Failed to connect to UDS Unix stream: \(missing)")
+        for member in [
+            #""path_on_host": "p""#, #""is_read_only": false"#, #""io_engine": "Sync""#, #""rate_limiter": {}"#,
+        ] {
+            #expect(
+                controller.refusal(
+                    .put, "/drives/a",
+                    #"{"drive_id": "a", "is_root_device": false, "socket": "/none", \#(member)}"#)
+                    == "Drive config error: Unable to create the virtio block device: Invalid block config.")
+        }
         #expect(
             controller.refusal(.put, "/vsock", #"{"guest_cid": 3, "uds_path": "\#(kernel)"}"#)?
                 .hasSuffix("Error binding to the host-side Unix socket: Address already in use (os error 98)") == true)
@@ -202,6 +213,26 @@ import Testing
             controller.refusal(.put, "/logger", #"{"log_path": "/none/log"}"#)
                 == "Logger error: Failed to open target file: \(missing)")
         #expect(controller.resources == Resources())
+    }
+
+    @Test(.needs(.program("qemu-storage-daemon"))) func aServedDriveIsConnectedToWhenItIsNamed() throws {
+        var controller = PrebootController.new()
+        let daemon = try StorageDaemon(size: 1 << 20, isWritable: false)
+        let body = #"{"drive_id": "a", "is_root_device": true, "partuuid": "p", "socket": "\#(daemon.socket)"}"#
+        // Again is on the connection that there is: the daemon takes one at a time.
+        for _ in 0..<2 { #expect(controller.refusal(.put, "/drives/a", body) == nil) }
+        let shown = try #require(controller.resources.json["drives"]?.arrayValue?.first)
+        #expect(shown["socket"]?.stringValue == daemon.socket && shown["partuuid"]?.stringValue == "p")
+        for name in ["path_on_host", "is_read_only", "io_engine", "rate_limiter"] { #expect(shown[name] == .null) }
+        let kernel = try scratch.file("kernel", [])
+        _ = try controller.perform(
+            .put, "/boot-source", #"{"kernel_image_path": "\#(kernel)", "boot_args": "quiet"}"#)
+        let configuration = try controller.resources.configuration(acceptsEmulation: false)
+        #expect(configuration.commandLine == "quiet root=PARTUUID=p ro")
+        #expect(configuration.disks.map(\.path) == [""])
+        // One that has died is asked for anew.
+        daemon.end()
+        #expect(controller.refusal(.put, "/drives/a", body)?.contains("Failed to connect to UDS Unix stream") == true)
     }
 
     @Test func theBalloonFitsTheMemory() throws {

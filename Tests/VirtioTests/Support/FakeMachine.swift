@@ -152,6 +152,8 @@ struct FakeBuffer: Equatable {
 /// Counts the interrupts a guest would get.
 final class CountingLine: InterruptLine, @unchecked Sendable {
     private(set) var count = 0
+    /// What another process may write to.
+    let event = try? EventInterrupt()
     /// Acknowledgements that a hypervisor would keep, and what they go to.
     var kept: [UInt32] = []
     var page: RegisterPage?

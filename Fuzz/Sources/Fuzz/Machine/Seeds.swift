@@ -67,10 +67,31 @@ struct Seed {
         }
     }
 
+    /// The answers of a sound backend.
+    private static func backend(acknowledges: Bool) -> Seed {
+        var seed = Seed()
+        func answer(_ request: UInt32, _ payload: [UInt8]) {
+            seed.bytes += littleEndian(request, UInt32(5), UInt32(payload.count)) + payload
+        }
+        let configuration = littleEndian(UInt32(0), UInt32(60), UInt32(0)) + [UInt8](repeating: 1, count: 60)
+        answer(1, littleEndian(UInt64(1) << 32 | 1 << 30 | 1 << 9))
+        answer(15, littleEndian(UInt64(acknowledges ? 0x209 : 0x201)))
+        answer(17, littleEndian(UInt64(1)))
+        answer(24, configuration)
+        for request in acknowledges ? [2, 5, 8, 10, 9, 13, 12, 18] : [] as [UInt32] {
+            answer(request, littleEndian(UInt64(0)))
+        }
+        if !acknowledges { answer(1, littleEndian(UInt64(0))) }
+        answer(11, littleEndian(UInt32(0), UInt32(7)))
+        answer(24, configuration)
+        return seed
+    }
+
     private static var all: [(String, [(String, Seed)])] {
         var all: [(String, [(String, Seed)])] = [
             ("split-queue", [("plain", queue(0)), ("all", queue(7))]),
             ("packed-queue", [("plain", queue(0)), ("all", queue(7))]), ("kernel", kernels),
+            ("vhost-user", [("acknowledging", backend(acknowledges: true)), ("silent", backend(acknowledges: false))]),
         ]
         for (victim, use) in [
             (Victim.block, block), (.network, network), (.vsock, vsock), (.console, console), (.entropy, entropy),

@@ -38,23 +38,47 @@ struct Drive: Hashable {
         isReadOnly = try members.optional("is_read_only", Value.truth) ?? false
         path = try members.optional("path_on_host", Value.text) ?? ""
         limit = try members.optional("rate_limiter") { (json) throws(BodyError) in try RateLimiterBody(json) }
-        engine = try members.optional("io_engine", Value.name) ?? .synchronous
-        hasSocket = try members.optional("socket", Value.text) != nil
+        let chosen: Engine? = try members.optional("io_engine", Value.name)
+        engine = chosen ?? .synchronous
+        socket = try members.optional("socket", Value.text)
+        let isNamed = try members.optional("is_read_only", Value.truth) != nil || chosen != nil || limit != nil
+        isMixed = socket != nil && (isNamed || !path.isEmpty)
     }
 
-    /// A disk that another process serves.
-    private let hasSocket: Bool
+    /// Where the process listens that serves it, and the connection to that, once there is one.
+    let socket: String?
+    private(set) var frontend: VhostUserFrontend?
+    /// Whether there is a word beside the socket that only a file's disk has.
+    private let isMixed: Bool
 
     /// Checks what can be checked before there is a machine: the file, above all.
     func check() throws(Fault) {
-        if hasSocket, path.isEmpty { throw .notSupported("socket: disks of other processes (vhost-user)") }
-        guard !hasSocket, !path.isEmpty else { throw Self.fault("Invalid block config.") }
+        guard !isMixed, socket != nil || !path.isEmpty else { throw Self.fault("Invalid block config.") }
+        if socket != nil { return }
         do throws(SystemError) { _ = try RawDisk.open(path, isReadOnly: isReadOnly) } catch {
             throw Self.fault("Virtio backend error: \(Self.backing(error, path))")
         }
     }
 
-    private static func fault(_ why: String) -> Fault {
+    /// Connects to the process that serves it, for good: many a backend ends with its first connection.
+    ///
+    /// - Parameter old: the drive that gives way to this one. Its connection goes on where it is to the same socket, and
+    ///   alive.
+    mutating func connect(inPlaceOf old: Drive?) throws(Fault) {
+        guard let socket else { return }
+        if let frontend = old?.frontend, old?.socket == socket, (try? frontend.refreshConfiguration()) != nil {
+            self.frontend = frontend
+            return
+        }
+        do throws(VhostUserError) { frontend = try VhostUserFrontend(connectingTo: socket) } catch {
+            throw Self.fault(error.inFirecrackersWords)
+        }
+    }
+
+    /// Whether the guest can't write to it, which the process that serves it knows.
+    var takesNoWrites: Bool { frontend?.features.contains(Features.Block.readOnly) ?? isReadOnly }
+
+    static func fault(_ why: String) -> Fault {
         Fault("Drive config error: Unable to create the virtio block device: \(why)")
     }
 
@@ -63,6 +87,11 @@ struct Drive: Hashable {
     }
 
     var disk: MachineConfiguration.Disk {
+        if let socket {
+            var disk = MachineConfiguration.Disk(server: frontend.map { .frontend($0) } ?? .socket(socket))
+            disk.id = id
+            return disk
+        }
         var disk = MachineConfiguration.Disk(path: path, isReadOnly: isReadOnly, limit: limit.limiter)
         disk.id = id
         disk.engine = engine == .asynchronous ? .ioUring : .synchronous
@@ -70,10 +99,12 @@ struct Drive: Hashable {
     }
 
     var json: JSON {
-        [
+        let isFile = socket == nil
+        return [
             "drive_id": JSON(id), "partuuid": JSON(partition), "is_root_device": .bool(isRoot),
-            "cache_type": JSON(cache.rawValue), "is_read_only": .bool(isReadOnly), "path_on_host": JSON(path),
-            "rate_limiter": limit.json, "io_engine": JSON(engine.rawValue), "socket": .null,
+            "cache_type": JSON(cache.rawValue), "is_read_only": isFile ? .bool(isReadOnly) : .null,
+            "path_on_host": isFile ? JSON(path) : .null, "rate_limiter": limit.json,
+            "io_engine": isFile ? JSON(engine.rawValue) : .null, "socket": JSON(socket),
         ]
     }
 

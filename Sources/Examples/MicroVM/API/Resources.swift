@@ -90,6 +90,8 @@ struct Resources: Hashable {
             throw Fault("Drive config error: A root block device already exists!")
         }
         try drive.check()
+        var drive = drive
+        try drive.connect(inPlaceOf: drives.first { $0.id == drive.id })
         if let index = drives.firstIndex(where: { $0.id == drive.id }) {
             drives[index] = drive
         } else {
@@ -273,7 +275,7 @@ struct Resources: Hashable {
         let said = source.arguments ?? BootSource.defaultArguments
         var words: [String] = []
         if let root = drives.first, root.isRoot {
-            words = [root.partition.map { "root=PARTUUID=\($0)" } ?? "root=/dev/vda", root.isReadOnly ? "ro" : "rw"]
+            words = [root.partition.map { "root=PARTUUID=\($0)" } ?? "root=/dev/vda", root.takesNoWrites ? "ro" : "rw"]
         }
         if let index = pmem.firstIndex(where: \.isRoot) {
             words = ["root=/dev/pmem\(index)", pmem[index].isReadOnly ? "ro" : "rw"]

@@ -95,6 +95,12 @@ struct RuntimeController {
                 "\(refusal)Cannot save the microVM state: Operation not allowed: save/restore unavailable while running"
             )
         }
+        let served = resources.drives.filter { $0.socket != nil }.map { "vhost-user-block(id: \($0.id))" }
+        guard served.isEmpty else {
+            throw Fault(
+                "\(refusal)Cannot save the microVM state: Operation not allowed: Devices without snapshot support are "
+                    + "present: \(served.joined(separator: ","))")
+        }
         let configuration = try resources.configuration(acceptsEmulation: machine.configuration.acceptsEmulation)
         let begin = monotonicNanoseconds()
         do throws(MachineError) {
@@ -124,11 +130,12 @@ struct RuntimeController {
 
     /// Adds a drive, of which the guest hears by itself.
     private mutating func plug(_ drive: Drive) throws(Fault) {
-        guard machine.disk(drive.id) == nil else { throw Self.idInUse }
+        guard machine.disk(drive.id) == nil, machine.servedDisk(drive.id) == nil else { throw Self.idInUse }
         if drive.isRoot { throw Fault("Drive config error: A root block device already exists!") }
         try drive.check()
         do throws(MachineError) { try machine.addDisk(drive.disk) } catch {
-            throw Fault("Drive config error: Unable to create the virtio block device: \(error)")
+            if case .backend(let why) = error.reason { throw Drive.fault(why.inFirecrackersWords) }
+            throw Drive.fault(error.description)
         }
         resources.noteAdded(drive)
     }
@@ -178,6 +185,14 @@ struct RuntimeController {
     private mutating func change(_ update: Drive.Update) throws(Fault) {
         let refusal = "Drive config error: Unable to patch the block device: "
         let advice = " Please verify the request arguments."
+        if let served = machine.servedDisk(update.id) {
+            guard update.path == nil, update.limit == nil else {
+                throw Fault("\(refusal)Block: Running method expected different backend.\(advice)")
+            }
+            do throws(VhostUserError) { return try served.refreshConfiguration() } catch {
+                throw Fault("\(refusal)Block: \(error.inFirecrackersWords)\(advice)")
+            }
+        }
         guard let disk = machine.disk(update.id), let drive = resources.drives.first(where: { $0.id == update.id })
         else { throw Fault("\(refusal)Failed perform action on device: Device not found\(advice)") }
         guard update.path != nil || update.limit != nil else {

@@ -73,6 +73,8 @@ enum ThreadFilters {
             call("ioctl", 1, UInt64(BH_TUNSETQUEUE)),
             // A write to what may be a pipe whose reader is gone.
             calls("sendmsg", "rt_sigpending", "rt_sigtimedwait"), calls("shutdown"),
+            // The answers of a process that serves a disk.
+            call("recvmsg", 2, UInt64(MSG_CMSG_CLOEXEC)),
         ] + flags
     }
 

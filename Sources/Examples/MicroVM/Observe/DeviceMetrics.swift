@@ -1,15 +1,19 @@
 import Machines
 import Virtio
 
-/// A group of counters that go up only.
+/// A group of counters that go up only, and of values that are what they are at the moment.
 struct CounterGroup: Equatable {
     let name: String
     let counters: [(String, UInt64)]
+    let values: [(String, UInt64)]
 
-    init(_ name: String, _ counters: [(String, UInt64)]) { (self.name, self.counters) = (name, counters) }
+    init(_ name: String, _ counters: [(String, UInt64)], values: [(String, UInt64)] = []) {
+        (self.name, self.counters, self.values) = (name, counters, values)
+    }
 
     static func == (left: CounterGroup, right: CounterGroup) -> Bool {
         left.name == right.name && left.counters.elementsEqual(right.counters) { $0 == $1 }
+            && left.values.elementsEqual(right.values) { $0 == $1 }
     }
 
     /// The sums of groups with the same counters.
@@ -42,6 +46,7 @@ enum DeviceMetrics {
         ]
         let blocks = drives.compactMap { id in machine.disk(id).map { block("block_\(id)", $0.counts) } }
         if !blocks.isEmpty { groups += [CounterGroup.sum("block", blocks)] + blocks }
+        groups += drives.compactMap { id in machine.servedDisk(id).map { servedBlock(id, $0) } }
         let nets = networks.compactMap { id in machine.network(id).map { net("net_\(id)", $0.counts) } }
         if !nets.isEmpty { groups += [CounterGroup.sum("net", nets)] + nets }
         let memories = pmem.compactMap { id in
@@ -56,9 +61,12 @@ enum DeviceMetrics {
     }
 
     /// The counts of a device that has gone, under the name that it had.
-    static func group(of removed: RemovedDevice) -> (kind: String, own: CounterGroup)? {
+    ///
+    /// - Returns: and those of its kind that have a sum.
+    static func group(of removed: RemovedDevice) -> (kind: String?, own: CounterGroup)? {
         switch (removed.name, removed.device) {
         case (.disk(let id), let disk as Block): ("block", block("block_\(id)", disk.counts))
+        case (.disk(let id), let disk as VhostUserBlock): (nil, servedBlock(id, disk))
         case (.network(let id), let card as Network): ("net", net("net_\(id)", card.counts))
         case (.persistentMemory(let id), let memory as PersistentMemory):
             ("pmem", persistentMemory("pmem_\(id)", memory.counts))
@@ -104,6 +112,17 @@ enum DeviceMetrics {
                 ("read_count", counts.reads), ("update_count", counts.updates),
                 ("update_fails", counts.failedUpdates), ("write_bytes", counts.writtenBytes),
                 ("write_count", counts.writes),
+            ])
+    }
+
+    private static func servedBlock(_ id: String, _ disk: VhostUserBlock) -> CounterGroup {
+        let counts = disk.counts
+        return CounterGroup(
+            "vhost_user_block_\(id)",
+            [("activate_fails", counts.activationFailures), ("cfg_fails", counts.configurationFailures)],
+            values: [
+                ("activate_time_us", counts.activationTime / 1000),
+                ("config_change_time_us", counts.configurationTime / 1000), ("init_time_us", disk.setUpTime / 1000),
             ])
     }
 

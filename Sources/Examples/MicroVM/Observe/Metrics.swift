@@ -48,9 +48,9 @@ final class Metrics {
     func countHangUp() { hangUps += 1 }
 
     /// Keeps the counts of a device that has gone in those of its kind; another may have its name from now on.
-    func retire(_ device: (kind: String, own: CounterGroup)?) {
+    func retire(_ device: (kind: String?, own: CounterGroup)?) {
         guard let device else { return }
-        retired[device.kind, default: [:]].merge(device.own.counters) { $0 + $1 }
+        if let kind = device.kind { retired[kind, default: [:]].merge(device.own.counters) { $0 + $1 } }
         flushed[device.own.name] = nil
     }
 
@@ -82,6 +82,10 @@ final class Metrics {
             return (
                 group, values.sorted { $0.key < $1.key }.map { .init($0.key, JSON($0.value &- (before[$0.key] ?? 0))) }
             )
+        }
+        for group in pulled where !group.values.isEmpty {
+            guard let index = groups.firstIndex(where: { $0.0 == group.name }) else { continue }
+            groups[index].1 += group.values.map { .init($0.0, JSON($0.1)) }
         }
         if !latencies.isEmpty { groups.append(("latencies_us", Self.members(latencies))) }
         if !startUp.isEmpty { groups.append(("api_server", Self.members(startUp))) }
