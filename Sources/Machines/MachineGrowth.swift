@@ -98,7 +98,8 @@
             try add(try DeviceAssembly.make(file), .persistentMemory(file))
         }
 
-        /// Adds a virtio device, also while the machine is paused: the guest hears of it later then. A machine with one that was added so can't be saved.
+        /// Adds a virtio device, also while the machine is paused: the guest hears of it later then. A machine with one that
+        /// was added so can't be saved.
         ///
         /// - Throws: ``MachineError`` where no place is left (``MachineConfiguration/spareDevices``), the machine does not
         ///   run, or the host refuses; nothing has changed then.

@@ -239,6 +239,39 @@
                 handler.join()
             }
 
+            /// The kernel reseeds its random numbers by itself where it has the driver: nothing in this guest does.
+            @Test func aKernelIsToldThatItWasCloned() throws {
+                let (kernel, files) = (try #require(debianGenerationKernel), try #require(demoFiles))
+                let first = try Guest(in: scratch.path)
+                let source =
+                    #"{"kernel_image_path": "\#(kernel)", "initrd_path": "\#(files)/initramfs.cpio", "#
+                    + #""boot_args": "console=ttyS0 quiet panic=-1 demo.shell"}"#
+                #expect(try first.api("PUT", "/boot-source", source) == .done)
+                #expect(try first.api("PUT", "/machine-config", #"{"vcpu_count": 1, "mem_size_mib": 160}"#) == .done)
+                #expect(try first.api("PUT", "/actions", #"{"action_type": "InstanceStart"}"#) == .done)
+                try first.shell.wait(for: "# ")
+                let forks = "dmesg | grep -c 'crng reseeded due to virtual machine fork'"
+                #expect(try first.shell("\(forks); head -c 8 /dev/urandom | wc -c") == "0 8")
+                try first.pause()
+                #expect(try first.save("Full", "state", "memory") == .done)
+                try first.kill()
+
+                var numbers: Set<String> = []
+                for _ in 0..<2 {
+                    let clone = try Guest(in: scratch.path)
+                    #expect(try clone.load("state", "memory", "") == .done)
+                    // Its interrupt comes when the guest runs.
+                    let words = try clone.shell(
+                        "until [ $(\(forks)) -gt 0 ]; do sleep 0.1; done; \(forks); head -c 8 /dev/urandom | od -A n -t x8"
+                    )
+                    let parts = words.split(separator: " ")
+                    try #require(parts.count == 2 && parts[0] == "1", "\(words)")
+                    numbers.insert(String(parts[1]))
+                    try clone.kill()
+                }
+                #expect(numbers.count == 2)
+            }
+
             /// Waits until the guest has written another line to one of its files.
             private func goesOn(_ guest: Guest, _ name: String) throws -> Bool {
                 let lines = "$(wc -l </tmp/\(name))"

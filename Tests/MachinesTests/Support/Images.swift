@@ -117,13 +117,22 @@ struct TestBzImage {
     }
 }
 
+private let testMachineFiles =
+    "/" + #filePath.split(separator: "/").dropLast(4).joined(separator: "/") + "/.build/testvm"
+
 /// Where `scripts/setup testvm` puts Debian's kernel; nil where it has not.
 let debianKernel: (image: String, elf: String)? = {
-    let root = #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
-    let folder = "/\(root)/.build/testvm/kernel"
+    let folder = "\(testMachineFiles)/kernel"
     guard let release = try? readText("\(folder)/release").split(whereSeparator: \.isWhitespace).first else {
         return nil
     }
     let pair = (image: "\(folder)/boot/vmlinuz-\(release)", elf: "\(folder)/boot/vmlinux")
     return access(pair.image, R_OK) == 0 && access(pair.elf, R_OK) == 0 ? pair : nil
+}()
+
+/// Debian's kernel for machines of all kinds, which has the driver vmgenid; nil where `scripts/setup test testvm` has not put
+/// it. Its modules are not there.
+let debianGenerationKernel: String? = {
+    let path = "\(testMachineFiles)/kernel-vmgenid/boot/vmlinux"
+    return access(path, R_OK) == 0 ? path : nil
 }()
