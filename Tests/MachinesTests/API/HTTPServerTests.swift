@@ -14,6 +14,8 @@ private final class TestServer {
     /// How many requests were answered.
     var count = 0
     var body: [UInt8] = []
+    /// What happens meanwhile.
+    var whileAnswering: () -> Void = {}
 
     init(bodyLimit: Int = 1000) throws {
         loop = try EventLoop()
@@ -30,6 +32,7 @@ private final class TestServer {
             for token in tokens {
                 server.handle(token, loop, now) { _ in
                     count += 1
+                    whileAnswering()
                     return HTTPResponse(.ok, body)
                 }
             }
@@ -71,6 +74,22 @@ extension Descriptor {
 
     private func send(_ bytes: [UInt8], _ client: borrowing Descriptor) -> Int {
         bytes.withUnsafeBytes { Glibc.send(client.rawValue, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
+    }
+
+    /// So that the server, which reads a part at a time, never finds nothing to read.
+    @Test func aClientThatIsQuickerThanTheServerIsAnsweredToTheEnd() throws {
+        let server = try TestServer()
+        let client = Client(try server.client())
+        let request = Array("GET /machine-config HTTP/1.1\r\n\r\n".utf8)
+        var asked = 1
+        try client.socket.write(request)
+        server.whileAnswering = {
+            _ = try? client.socket.received()
+            guard asked < 5000, (try? client.socket.write(request)) != nil else { return }
+            asked += 1
+        }
+        try server.turn()
+        #expect(server.count == 5000 && asked == 5000)
     }
 
     @Test func answersComeInOrderOverOneConnection() throws {

@@ -46,7 +46,7 @@ final class HTTPConnection {
     func turn(_ now: UInt64, _ answer: (HTTPRequest) -> HTTPResponse) {
         if isSending { send(now) }
         var left = Self.budget
-        while !isOver, left > 0, !isLast || !isSending, waiting.count - sent < Self.mostWaiting {
+        while !isOver, !isLast || !isSending, waiting.count - sent < Self.mostWaiting {
             // What is whole already comes before what is not read yet.
             if !isLast {
                 while serve(answer), !isOver {
@@ -56,7 +56,8 @@ final class HTTPConnection {
                 send(now)
                 guard waiting.count - sent < Self.mostWaiting, !isLast else { continue }
             }
-            guard let count = read() else { return }
+            // What is left in the socket is told of again; what was read would not be.
+            guard left > 0, let count = read() else { return }
             lastMoved = now
             left -= count
             if count == 0 {
