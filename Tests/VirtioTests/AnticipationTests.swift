@@ -44,8 +44,8 @@ import Testing
 
     @Test func nobodyWaitsForEver() throws {
         var anticipation = Anticipation()
-        anticipation.beginTurn()
         let begin = Timer.now
+        anticipation.beginTurn()
         while try anticipation.finds({ true }) {}
         #expect(Timer.now - begin >= Anticipation.longest)
         #expect(try !anticipation.finds { true }, "this turn is over")
