@@ -20,7 +20,7 @@ private let counter = Atomic<Int>(0)
 /// A path in the hierarchy that no other test uses.
 func uniquePath() -> String {
     let number = counter.add(1, ordering: .relaxed).newValue
-    return "/bulkhead-test-\(getpid())-\(number)"
+    return "/bulkhead-cgroup-test-\(getpid())-\(number)"
 }
 
 /// Makes a cgroup of its own for a test, and removes it with all that is in it.

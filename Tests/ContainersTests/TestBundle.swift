@@ -34,7 +34,8 @@ final class TestBundle {
         }
         folder = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
         chmod(folder, 0o755)
-        id = "bulkhead-test-\(getpid())-\(Self.made.add(1, ordering: .relaxed).newValue)"
+        // No other one's begins so: what is left is found by its name.
+        id = "bulkhead-test-\(getpid())-\(Self.made.add(1, ordering: .relaxed).newValue)-bundle"
         runtime = Runtime(stateRoot: "\(folder)/state")
         options = CreateOptions(bundle: folder)
         configuration = Configuration.template()
