@@ -57,9 +57,11 @@ public struct TokenBucket: Hashable, Sendable {
         return max(1, min(size.dividingFullWidth((high, low)).quotient, .max / 2 - 1) + 1)
     }
 
-    /// Takes as many tokens as there are, `count` at the most: for who drops what may not pass, and does not wait.
+    /// Takes as many tokens as there are: for who drops what may not pass, and does not wait.
     ///
-    /// - Parameter now: nanoseconds, never less than at an earlier call.
+    /// - Parameters:
+    ///   - count: the most that are taken.
+    ///   - now: nanoseconds, never less than at an earlier call.
     /// - Returns: how many it took.
     public mutating func takeSome(_ count: UInt64, now: UInt64) -> UInt64 {
         if isUnlimited { return count }
