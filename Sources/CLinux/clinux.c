@@ -38,23 +38,27 @@ int bh_unix_connect_abstract(int socket, const char *name) {
     return connect(socket, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length));
 }
 
-int bh_send_descriptor(int socket, const void *bytes, size_t count, int descriptor) {
+ssize_t bh_send_descriptors(int socket, const void *bytes, size_t count, const int *descriptors, size_t number) {
     union {
         struct cmsghdr align;
-        char space[CMSG_SPACE(sizeof(int))];
+        char space[CMSG_SPACE(BH_MOST_SENT * sizeof(int))];
     } control = {0};
     struct iovec part = {.iov_base = (void *)bytes, .iov_len = count};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (descriptor >= 0) {
+    if (number > BH_MOST_SENT) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (number > 0) {
         message.msg_control = control.space;
-        message.msg_controllen = sizeof control.space;
+        message.msg_controllen = CMSG_SPACE(number * sizeof(int));
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+        header->cmsg_len = CMSG_LEN(number * sizeof(int));
+        memcpy(CMSG_DATA(header), descriptors, number * sizeof(int));
     }
-    return (int)sendmsg(socket, &message, MSG_NOSIGNAL);
+    return sendmsg(socket, &message, MSG_NOSIGNAL);
 }
 
 ssize_t bh_receive_descriptor(int socket, void *bytes, size_t count, int *descriptor) {

@@ -1,29 +1,6 @@
 #include "CVirtio.h"
 #include <sys/time.h>
 
-ssize_t bh_send_with(int socket, const void *bytes, size_t count, const int *descriptors, size_t number) {
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(BH_MOST_SENT * sizeof(int))];
-    } control = {0};
-    struct iovec part = {.iov_base = (void *)bytes, .iov_len = count};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (number > BH_MOST_SENT) {
-        errno = EINVAL;
-        return -1;
-    }
-    if (number > 0) {
-        message.msg_control = control.space;
-        message.msg_controllen = CMSG_SPACE(number * sizeof(int));
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(number * sizeof(int));
-        memcpy(CMSG_DATA(header), descriptors, number * sizeof(int));
-    }
-    return sendmsg(socket, &message, MSG_NOSIGNAL);
-}
-
 ssize_t bh_receive_bare(int socket, void *bytes, size_t count, int *came) {
     struct iovec part = {.iov_base = bytes, .iov_len = count};
     // Without room for descriptors the kernel opens none here, and says that some were there.

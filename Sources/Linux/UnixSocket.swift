@@ -83,7 +83,7 @@ public enum UnixSocket {
     ) throws(SystemError) {
         let (number, sent) = (socket.rawValue, descriptor.rawValue)
         try systemCall("send a descriptor") {
-            unsafe bytes.withUnsafeBytes { unsafe bh_send_descriptor(number, $0.baseAddress, $0.count, sent) }
+            unsafe bytes.withUnsafeBytes { unsafe bh_send_descriptors(number, $0.baseAddress, $0.count, [sent], 1) }
         }
     }
 

@@ -147,8 +147,10 @@ int bh_unix_bind(int socket, const char *path);
 // To a name that is no path; unix(7), abstract.
 int bh_unix_connect_abstract(int socket, const char *name);
 
-// Sends one byte and up to one descriptor; receives the same. CMSG_* are macros Swift does not import.
-int bh_send_descriptor(int socket, const void *bytes, size_t count, int descriptor);
+enum { BH_MOST_SENT = 8 };
+// Sends bytes with up to BH_MOST_SENT descriptors, and never raises SIGPIPE; receives bytes and up to one. CMSG_* are macros
+// Swift does not import.
+ssize_t bh_send_descriptors(int socket, const void *bytes, size_t count, const int *descriptors, size_t number);
 ssize_t bh_receive_descriptor(int socket, void *bytes, size_t count, int *descriptor);
 
 // "EPERM" and the like for a number, NULL for one glibc does not know.

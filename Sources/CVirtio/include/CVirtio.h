@@ -76,9 +76,6 @@ static inline ssize_t bh_send_quietly(int socket, const struct iovec *vectors, i
     return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-enum { BH_MOST_SENT = 8 };
-// Sends bytes with up to BH_MOST_SENT descriptors; never raises SIGPIPE.
-ssize_t bh_send_with(int socket, const void *bytes, size_t count, const int *descriptors, size_t number);
 // Receives bytes. Descriptors that come along are not opened; `came` says that there were some.
 ssize_t bh_receive_bare(int socket, void *bytes, size_t count, int *came);
 // How long a blocking send or receive waits before it fails with EAGAIN.

@@ -1,3 +1,4 @@
+import CLinux
 import CVirtio
 import Linux
 
@@ -25,7 +26,7 @@ final class VhostUserChannel: Sendable {
         while true {
             let count = unsafe message.withUnsafeBytes { bytes in
                 unsafe descriptors.withUnsafeBufferPointer {
-                    unsafe bh_send_with(
+                    unsafe bh_send_descriptors(
                         socket.rawValue, bytes.baseAddress, bytes.count, $0.baseAddress, $0.count)
                 }
             }

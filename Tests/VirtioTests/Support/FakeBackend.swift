@@ -195,6 +195,7 @@ final class FakeBackend: Sendable {
     private func sendWithDescriptor(_ request: UInt32, _ payload: [UInt8]) -> Bool {
         let message = bytes(request, UInt32(5), UInt32(payload.count)) + payload
         let write = pipe.withLock { $0.write }
-        return message.withUnsafeBytes { bh_send_with(socket, $0.baseAddress, $0.count, [write], 1) } == message.count
+        return message.withUnsafeBytes { bh_send_descriptors(socket, $0.baseAddress, $0.count, [write], 1) }
+            == message.count
     }
 }

@@ -35,14 +35,15 @@ struct Drive: Hashable {
         partition = try members.optional("partuuid", Value.text)
         isRoot = try members.required("is_root_device", Value.truth)
         cache = try members.value("cache_type", or: .unsafe, Value.name)
-        isReadOnly = try members.optional("is_read_only", Value.truth) ?? false
+        let chosenAccess = try members.optional("is_read_only", Value.truth)
+        isReadOnly = chosenAccess ?? false
         path = try members.optional("path_on_host", Value.text) ?? ""
         limit = try members.optional("rate_limiter") { (json) throws(BodyError) in try RateLimiterBody(json) }
-        let chosen: Engine? = try members.optional("io_engine", Value.name)
-        engine = chosen ?? .synchronous
+        let chosenEngine: Engine? = try members.optional("io_engine", Value.name)
+        engine = chosenEngine ?? .synchronous
         socket = try members.optional("socket", Value.text)
-        let isNamed = try members.optional("is_read_only", Value.truth) != nil || chosen != nil || limit != nil
-        isMixed = socket != nil && (isNamed || !path.isEmpty)
+        let isOfFile = chosenAccess != nil || chosenEngine != nil || limit != nil || !path.isEmpty
+        isMixed = socket != nil && isOfFile
     }
 
     /// Where the process listens that serves it, and the connection to that, once there is one.

@@ -56,7 +56,7 @@ final class Confinement: Sendable {
     }
 
     /// What a machine's threads do first. The filters of those that every machine has are compiled now, in memory that the
-    /// calling thread has already.
+    /// calling thread has already. What fails here fails again in the thread, which can say so.
     var preparation: ThreadPreparation {
         if isOn { for role in [ThreadRole.processor, .devices, .serial] { _ = try? program(for: role) } }
         return { [self] role throws(MachineError) in try confine(role) }
