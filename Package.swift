@@ -72,7 +72,9 @@ let package = Package(
         .target(name: "CConfinement", path: "Sources/Examples/CConfinement"),
         .executableTarget(
             name: "bulkhead-vm",
-            dependencies: ["Machines", "KVM", "Virtio", "OCI", "Linux", "Launch", "Seccomp", "CConfinement"],
+            dependencies: [
+                "Machines", "KVM", "Virtio", "GuestMemory", "OCI", "Linux", "Launch", "Seccomp", "CConfinement",
+            ],
             path: "Sources/Examples/MicroVM"),
         .executableTarget(
             name: "bulkhead-jailer", dependencies: ["Launch", "Cgroups", "Namespaces", "Linux"],

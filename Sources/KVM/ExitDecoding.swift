@@ -111,15 +111,14 @@ extension Exit {
         case .notify: return body(.notify(contextIsInvalid: payload.load(UInt32.self, at: 0) & 1 == 1))
         case .loongArchIOCSR: return body(.loongArchIOCSR(payload))
         case .memoryFault:
-            let fault = payload.load(bh_kvm_memory_fault.self, at: 0)
-            return body(
-                .memoryFault(address: fault.gpa, size: fault.size, MemoryFaultFlags(rawValue: fault.flags)))
+            let flags = MemoryFaultFlags(rawValue: payload.word(0))
+            return body(.memoryFault(address: payload.word(1), size: payload.word(2), flags))
         case .tdx: return body(.tdx(payload))
         case .armSEA:
-            let abort = payload.load(bh_kvm_arm_sea.self, at: 0)
             return body(
                 .armExternalAbort(
-                    flags: abort.flags, syndrome: abort.esr, virtualAddress: abort.gva, physicalAddress: abort.gpa))
+                    flags: payload.word(0), syndrome: payload.word(1), virtualAddress: payload.word(2),
+                    physicalAddress: payload.word(3)))
         }
     }
 }

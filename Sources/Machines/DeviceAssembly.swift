@@ -20,7 +20,7 @@
         /// The loops of shared directories, one each: a call of the host's that takes long stops nobody else.
         private(set) var shareLoops: [DeviceLoop] = []
         /// Where their registers are.
-        var places: [ACPITables.DevicePlace] { slots.map(\.place) }
+        var places: [ACPITables.DevicePlace] { slots.map { $0.place } }
         let serial: SerialPort
         let keyboard: Keyboard
         let hotplug: HotplugController

@@ -242,7 +242,7 @@
         /// Of those that are there now.
         var processors: [Processor] { processorList.withLock { $0 } }
         var placedDevices: [PlacedDevice] { deviceList.withLock { $0 } }
-        var transports: [MMIOTransport] { placedDevices.map(\.transport) }
+        var transports: [MMIOTransport] { placedDevices.map { $0.transport } }
 
         /// How it ended; nil while it has not.
         public var ending: Ending? { lifecycle.result }
@@ -273,7 +273,7 @@
         }
 
         /// The virtio devices, in the order in which the guest finds them.
-        public var devices: [any Device] { transports.map(\.device) }
+        public var devices: [any Device] { transports.map { $0.device } }
 
         /// Presses Ctrl, Alt and Del on the guest's keyboard, where it has one: most guests restart then.
         public func pressControlAltDelete() { keyboard.pressControlAltDelete() }
@@ -282,7 +282,7 @@
         public var exits: ExitCounts { processors.reduce(ExitCounts()) { $0 + $1.counts } }
 
         /// What made a device ask its driver for a reset, for those that did; for a log.
-        public var faults: [DeviceFault] { transports.compactMap(\.fault) }
+        public var faults: [DeviceFault] { transports.compactMap { $0.fault } }
 
         private func finish() {
             // Not while somebody pauses it or saves it: then its threads are not to move.

@@ -285,12 +285,12 @@ public struct MachineConfiguration: Hashable, Sendable {
         }
         for disk in disks { try disk.validate() }
         for card in networks { try card.validate() }
-        let taps = networks.map(\.tap).filter { !$0.isEmpty }
+        let taps = networks.map { $0.tap }.filter { !$0.isEmpty }
         if Set(taps).count < taps.count { throw MachineError(.network, "a tap is named twice") }
         for file in persistentMemory { try file.validate() }
         if let vsock { try vsock.validate() }
         for share in sharedDirectories { try share.validate() }
-        if Set(sharedDirectories.map(\.tag)).count < sharedDirectories.count {
+        if Set(sharedDirectories.map { $0.tag }).count < sharedDirectories.count {
             throw MachineError(.sharedDirectory, "a tag is given twice")
         }
         if let balloon, balloon.target > memory || balloon.target % (1 << 20) != 0 {

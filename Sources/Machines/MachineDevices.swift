@@ -33,9 +33,9 @@
         public var keyboardCounts: PortCounts { keyboard.counts }
 
         private func find<Kind: Device>(_ name: DeviceName) -> Kind? {
-            placedDevices.first { $0.name == name }?.transport.device as? Kind
+            placedDevices.first { $0.name == name }.flatMap { Kind.from($0.transport.device) }
         }
 
-        private func only<Kind: Device>() -> Kind? { devices.lazy.compactMap { $0 as? Kind }.first }
+        private func only<Kind: Device>() -> Kind? { devices.lazy.compactMap { Kind.from($0) }.first }
     }
 #endif

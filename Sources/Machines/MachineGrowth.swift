@@ -49,7 +49,7 @@
             try growth.withLock { (growth) throws(MachineError) in
                 try growth.check(memory: bytes)
                 let most = VhostUserFrontend.mostRegions
-                if placedDevices.contains(where: \.isServedElsewhere), memory.regionCount >= most {
+                if placedDevices.contains(where: { $0.isServedElsewhere }), memory.regionCount >= most {
                     throw MachineError(
                         .memory, "a process that serves a disk knows \(most) pieces of memory, and has them")
                 }
@@ -114,7 +114,7 @@
                 if device.isServedElsewhere { try checkSharing() }
                 takeGone(&growth)
                 let slot = try growth.nextSlot()
-                if let memory = device as? PersistentMemory { try room.place(memory, beside: placedDevices) }
+                if let memory = PersistentMemory.from(device) { try room.place(memory, beside: placedDevices) }
                 try whileStarted(.machine) { (_, isPaused) throws(SystemError) in
                     var placed = try PlacedDevice(device, in: slot, vm: vm, memory: memory, loop: loop)
                     (placed.name, placed.addition) = (addition?.name, .init(source: addition))

@@ -93,7 +93,7 @@
 
         /// Its configuration without those of its devices that have gone.
         var currentConfiguration: MachineConfiguration {
-            let names = Set(placedDevices.compactMap(\.name))
+            let names = Set(placedDevices.compactMap { $0.name })
             var current = configuration
             current.disks.removeAll { disk in disk.name.map { !names.contains($0) } ?? false }
             current.networks.removeAll { card in card.name.map { !names.contains($0) } ?? false }

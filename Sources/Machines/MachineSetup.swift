@@ -68,14 +68,14 @@
             /// Gives persistent memory its place and shows it to the guest.
             func placeMemory(_ room: MemoryRoom, _ vm: borrowing VirtualMachine) throws(MachineError) {
                 for (index, placed) in assembly.devices.enumerated() {
-                    guard let memory = placed.transport.device as? PersistentMemory else { continue }
+                    guard let memory = PersistentMemory.from(placed.transport.device) else { continue }
                     try room.place(memory, beside: Array(assembly.devices[..<index]))
                     try building(.persistentMemory) { () throws(SystemError) in try placed.showMemory(vm) }
                 }
             }
 
             func growth(_ configuration: MachineConfiguration, _ setup: ProcessorSetup, _ map: AddressMap) -> Growth {
-                let taken = Set(assembly.devices.map(\.slot.number))
+                let taken = Set(assembly.devices.map { $0.slot.number })
                 return Growth(
                     configuration, setup, signal, gate, ports: assembly.ports, memoryBus: assembly.memoryBus,
                     emptySlots: assembly.slots.filter { !taken.contains($0.number) }, addedMemory: map.addedMemory)

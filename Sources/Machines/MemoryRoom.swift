@@ -24,7 +24,7 @@
         ///
         /// - Parameter devices: those that are there.
         func place(_ memory: PersistentMemory, beside devices: [PlacedDevice]) throws(MachineError) {
-            let taken = devices.compactMap { $0.transport.device as? PersistentMemory }.filter { $0 !== memory }
+            let taken = devices.compactMap { PersistentMemory.from($0.transport.device) }.filter { $0 !== memory }
                 .map { $0.address..<$0.address + $0.file.size }.sorted { $0.lowerBound > $1.lowerBound }
             var top = end
             for range in taken {

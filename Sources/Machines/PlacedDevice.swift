@@ -101,7 +101,7 @@
 
         /// Shows the guest what is memory of it, where it is.
         func showMemory(_ vm: borrowing VirtualMachine) throws(SystemError) {
-            guard let device = transport.device as? PersistentMemory else { return }
+            guard let device = PersistentMemory.from(transport.device) else { return }
             let file = device.file
             try vm.setMemory(
                 slot: memorySlot, at: device.address,
@@ -116,7 +116,7 @@
         func remove(_ vm: borrowing VirtualMachine) {
             slot.empty()
             transport.shutDown()
-            if transport.device is PersistentMemory { try? vm.removeMemory(slot: memorySlot) }
+            if PersistentMemory.from(transport.device) != nil { try? vm.removeMemory(slot: memorySlot) }
             disconnect(transport.queues[...], vm)
         }
     }

@@ -8,6 +8,8 @@ import Linux
 public protocol Device: AnyObject, Sendable {
     /// What the device is.
     var type: DeviceType { get }
+    /// The class that it is an object of, for ``from(_:)``: Embedded Swift has no `as?`.
+    var classIdentity: ObjectIdentifier { get }
     /// The feature bits of the device's own that it offers.
     var offered: Features { get }
     /// The most entries of each queue.
@@ -50,6 +52,14 @@ public protocol Device: AnyObject, Sendable {
 }
 
 extension Device {
+    /// A device as one of this class; nil where it is of another one, be it of a subclass.
+    ///
+    /// - Parameter device: any.
+    public static func from(_ device: any Device) -> Self? {
+        device.classIdentity == ObjectIdentifier(Self.self) ? unsafe unsafeDowncast(device, to: Self.self) : nil
+    }
+
+    public var classIdentity: ObjectIdentifier { ObjectIdentifier(Self.self) }
     public func writeConfiguration(at offset: Int, _ bytes: [UInt8]) {}
     public var queueFeatures: Features { .queue }
     public var isServedElsewhere: Bool { false }

@@ -11,7 +11,13 @@ public final class DeviceHost {
     /// What both sides agreed on.
     public let features: Features
     private let registrar: DeviceLoop.Registrar
-    private unowned let transport: MMIOTransport
+    #if hasFeature(Embedded)
+        // Embedded Swift does not count those who do not own. A transport stops its device before it goes, and a device
+        // that is stopped has no host.
+        private unowned(unsafe) let transport: MMIOTransport
+    #else
+        private unowned let transport: MMIOTransport
+    #endif
 
     /// Tokens of a device's own descriptors start here; those below are its queues.
     static let deviceTokens: UInt32 = 1 << 16

@@ -1,3 +1,4 @@
+import Linux
 import Synchronization
 
 /// A device's lock. It is held for as long as one event or one register access takes.

@@ -93,7 +93,7 @@ final class ConsoleRelay: @unchecked Sendable {
             entry(forHost.isEmpty && !isGuestOver ? fromGuest.rawValue : -1, POLLIN),
             entry(forHost.isEmpty ? -1 : Self.number(output), POLLOUT),
         ]
-        guard poll(&polled, nfds_t(polled.count), -1) >= 0 else { return errno != EINTR }
+        guard poll(&polled, nfds_t(polled.count), -1) >= 0 else { return Errno.current != .interrupted }
         if polled[0].revents != 0 { return true }
         if polled[1].revents != 0 { accept() }
         if polled[2].revents != 0 { takeInput() }
@@ -196,7 +196,7 @@ final class ConsoleRelay: @unchecked Sendable {
     private static func read(_ number: CInt) -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: 4096)
         let count = bytes.withUnsafeMutableBytes { Glibc.read(number, $0.baseAddress, $0.count) }
-        if count < 0 { return errno == EINTR || errno == EAGAIN ? nil : [] }
+        if count < 0 { return [.interrupted, .wouldBlock].contains(Errno.current) ? nil : [] }
         bytes.removeLast(bytes.count - count)
         return bytes
     }
@@ -204,7 +204,7 @@ final class ConsoleRelay: @unchecked Sendable {
     /// How many bytes were taken; nil when none ever will be.
     private static func write(_ bytes: [UInt8], _ number: CInt) -> Int? {
         let count = bytes.withUnsafeBytes { Glibc.write(number, $0.baseAddress, min($0.count, atOnce)) }
-        if count < 0 { return errno == EINTR || errno == EAGAIN ? 0 : nil }
+        if count < 0 { return [.interrupted, .wouldBlock].contains(Errno.current) ? 0 : nil }
         return count
     }
 

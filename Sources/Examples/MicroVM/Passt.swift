@@ -1,3 +1,4 @@
+import CConfinement
 import Glibc
 import Launch
 import Linux
@@ -69,8 +70,8 @@ final class Passt: Sendable {
         let frame = [0, 0, 0, 60] + head + [UInt8](repeating: 0, count: 60 - head.count)
         _ = send(socket.rawValue, frame, frame.count, CInt(MSG_NOSIGNAL))
         for _ in 0..<10_000 {
-            var unread: CInt = 0
-            guard ioctl(socket.rawValue, UInt(TIOCOUTQ), &unread) == 0 else { break }
+            let unread = bh_unread(socket.rawValue)
+            guard unread >= 0 else { break }
             if unread == 0 {
                 // Bytes that nobody will read any more are not counted either.
                 var polled = pollfd(fd: socket.rawValue, events: 0, revents: 0)

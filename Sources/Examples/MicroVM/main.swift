@@ -1,3 +1,4 @@
+import CConfinement
 import Glibc
 import Linux
 
@@ -5,34 +6,26 @@ import Linux
 // a script need around it: options, a terminal, and an exit status that says how the guest ended.
 
 // A reader of the console that goes away is no reason to die without putting the terminal right.
-signal(SIGPIPE, SIG_IGN)
+bh_ignore_broken_pipes()
+exit(runProgram(programWords()))
 
-var words = programWords()[...]
-switch words.popFirst() {
-case "run" where words.contains("--help") || words.contains("-h"):
-    print(Help.text)
-    exit(0)
-case "run":
+/// - Parameter all: the words after the program's name.
+/// - Returns: the exit status.
+func runProgram(_ all: [String]) -> CInt {
+    var words = all[...]
     do throws(Failure) {
-        exit(try run(try Arguments(words)))
+        switch words.popFirst() {
+        case "run" where words.contains("--help") || words.contains("-h"): print(Help.text)
+        case "run": return try run(try Arguments(words))
+        case "help", "--help", "-h": print("\(Help.text)\n\n\(FirecrackerArguments.help)")
+        case .some(let word) where word.hasPrefix("--"):
+            return try runAsFirecracker(try FirecrackerArguments(all[...]))
+        case .some(let word): throw Failure(.usage, "unknown command \(quoted(word)); try `bulkhead-vm --help`")
+        case nil: throw Failure(.usage, "no command given; try `bulkhead-vm --help`")
+        }
+        return 0
     } catch {
         complain(error.message)
-        exit(error.status.rawValue)
+        return error.status.rawValue
     }
-case "help", "--help", "-h":
-    print("\(Help.text)\n\n\(FirecrackerArguments.help)")
-    exit(0)
-case .some(let word) where word.hasPrefix("--"):
-    do throws(Failure) {
-        exit(try runAsFirecracker(try FirecrackerArguments(programWords()[...])))
-    } catch {
-        complain(error.message)
-        exit(error.status.rawValue)
-    }
-case .some(let word):
-    complain("unknown command \(quoted(word)); try `bulkhead-vm --help`")
-    exit(ExitStatus.usage.rawValue)
-case nil:
-    complain("no command given; try `bulkhead-vm --help`")
-    exit(ExitStatus.usage.rawValue)
 }

@@ -142,13 +142,13 @@ extension ACPITables {
             AML.when(AML.and(AML.local(0), AML.integer(UInt64(event.rawValue))), terms)
         }
         func each(
-            _ register: String, _ prefix: String, _ indices: Range<Int>, _ what: UInt64 = Self.deviceCheck
+            _ register: String, _ prefix: String, _ indices: Range<Int>, _ what: UInt64? = nil
         ) -> [[UInt8]] {
             [AML.store(AML.value(register), AML.local(1))]
                 + indices.map { index in
                     AML.when(
                         AML.and(AML.local(1), AML.integer(1 << UInt64(index))),
-                        [AML.notify(Self.hexadecimal(prefix, index), what)])
+                        [AML.notify(Self.hexadecimal(prefix, index), what ?? Self.deviceCheck)])
                 }
         }
         // Reading the events takes them.

@@ -34,11 +34,16 @@
 
         /// Where a register is.
         private enum Place: Sendable {
-            case general(WritableKeyPath<Registers, UInt64> & Sendable)
-            case selector(KeyPath<SpecialRegisters, UInt16> & Sendable)
-            case base(WritableKeyPath<SpecialRegisters, UInt64> & Sendable)
+            case general(Field<Registers>)
+            case selector(@Sendable (SpecialRegisters) -> UInt16)
+            case base(Field<SpecialRegisters>)
             /// Bytes of the area for `XSAVE`, of which there may be fewer than the debugger thinks.
             case extended(Int, Int)
+        }
+
+        private struct Field<Whole>: Sendable {
+            let get: @Sendable (Whole) -> UInt64
+            let set: @Sendable (inout Whole, UInt64) -> Void
         }
 
         private struct Register: Sendable {
@@ -57,9 +62,9 @@
             let register = Self.all[index]
             var value: [UInt8] = []
             switch register.place {
-            case .general(let path): value.add(general[keyPath: path])
-            case .selector(let path): value.add(special[keyPath: path])
-            case .base(let path): value.add(special[keyPath: path])
+            case .general(let field): value.add(field.get(general))
+            case .selector(let get): value.add(get(special))
+            case .base(let field): value.add(field.get(special))
             case .extended(let offset, let count): value = Array(extended.bytes[offset..<offset + count])
             }
             return Array((value + [UInt8](repeating: 0, count: 16)).prefix(register.bytes))
@@ -74,12 +79,12 @@
             if value(index) == bytes { return true }
             let value = (bytes + [UInt8](repeating: 0, count: 8)).load(UInt64.self, at: 0)
             switch Self.all[index].place {
-            case .general(let path):
-                general[keyPath: path] = value
+            case .general(let field):
+                field.set(&general, value)
                 changes.insert(.general)
             case .selector: return false
-            case .base(let path):
-                special[keyPath: path] = value
+            case .base(let field):
+                field.set(&special, value)
                 changes.insert(.special)
             case .extended(let offset, let count):
                 extended.bytes.replaceSubrange(offset..<offset + count, with: bytes.prefix(count))
@@ -113,19 +118,40 @@
         // MARK: - Description
 
         private static let core: [Register] = {
-            let names: [(String, WritableKeyPath<Registers, UInt64> & Sendable)] = [
-                ("rax", \.rax), ("rbx", \.rbx), ("rcx", \.rcx), ("rdx", \.rdx), ("rsi", \.rsi), ("rdi", \.rdi),
-                ("rbp", \.rbp), ("rsp", \.rsp), ("r8", \.r8), ("r9", \.r9), ("r10", \.r10), ("r11", \.r11),
-                ("r12", \.r12), ("r13", \.r13), ("r14", \.r14), ("r15", \.r15), ("rip", \.rip),
+            let names: [(String, Field<Registers>)] = [
+                ("rax", Field(get: { $0.rax }, set: { $0.rax = $1 })),
+                ("rbx", Field(get: { $0.rbx }, set: { $0.rbx = $1 })),
+                ("rcx", Field(get: { $0.rcx }, set: { $0.rcx = $1 })),
+                ("rdx", Field(get: { $0.rdx }, set: { $0.rdx = $1 })),
+                ("rsi", Field(get: { $0.rsi }, set: { $0.rsi = $1 })),
+                ("rdi", Field(get: { $0.rdi }, set: { $0.rdi = $1 })),
+                ("rbp", Field(get: { $0.rbp }, set: { $0.rbp = $1 })),
+                ("rsp", Field(get: { $0.rsp }, set: { $0.rsp = $1 })),
+                ("r8", Field(get: { $0.r8 }, set: { $0.r8 = $1 })),
+                ("r9", Field(get: { $0.r9 }, set: { $0.r9 = $1 })),
+                ("r10", Field(get: { $0.r10 }, set: { $0.r10 = $1 })),
+                ("r11", Field(get: { $0.r11 }, set: { $0.r11 = $1 })),
+                ("r12", Field(get: { $0.r12 }, set: { $0.r12 = $1 })),
+                ("r13", Field(get: { $0.r13 }, set: { $0.r13 = $1 })),
+                ("r14", Field(get: { $0.r14 }, set: { $0.r14 = $1 })),
+                ("r15", Field(get: { $0.r15 }, set: { $0.r15 = $1 })),
+                ("rip", Field(get: { $0.rip }, set: { $0.rip = $1 })),
             ]
-            var all = names.map { name, path in
+            var all = names.map { name, field in
                 let type = name == "rip" ? "code_ptr" : name == "rbp" || name == "rsp" ? "data_ptr" : "int64"
-                return Register(name: name, bytes: 8, type: type, place: .general(path))
+                return Register(name: name, bytes: 8, type: type, place: .general(field))
             }
-            all.append(Register(name: "eflags", bytes: 4, type: "i386_eflags", place: .general(\.rflags)))
-            let segments: [(String, KeyPath<SpecialRegisters, UInt16> & Sendable)] = [
-                ("cs", \.cs.selector), ("ss", \.ss.selector), ("ds", \.ds.selector), ("es", \.es.selector),
-                ("fs", \.fs.selector), ("gs", \.gs.selector),
+            all.append(
+                Register(
+                    name: "eflags", bytes: 4, type: "i386_eflags",
+                    place: .general(Field(get: { $0.rflags }, set: { $0.rflags = $1 }))))
+            let segments: [(String, @Sendable (SpecialRegisters) -> UInt16)] = [
+                ("cs", { $0.cs.selector }),
+                ("ss", { $0.ss.selector }),
+                ("ds", { $0.ds.selector }),
+                ("es", { $0.es.selector }),
+                ("fs", { $0.fs.selector }),
+                ("gs", { $0.gs.selector }),
             ]
             all += segments.map { Register(name: $0.0, bytes: 4, type: "int32", place: .selector($0.1)) }
             all += (0..<8).map {
@@ -145,8 +171,12 @@
             } + [Register(name: "mxcsr", bytes: 4, type: "int", place: .extended(24, 4))]
 
         private static let bases: [Register] = [
-            Register(name: "fs_base", bytes: 8, type: "int64", place: .base(\.fs.base)),
-            Register(name: "gs_base", bytes: 8, type: "int64", place: .base(\.gs.base)),
+            Register(
+                name: "fs_base", bytes: 8, type: "int64",
+                place: .base(Field(get: { $0.fs.base }, set: { $0.fs.base = $1 }))),
+            Register(
+                name: "gs_base", bytes: 8, type: "int64",
+                place: .base(Field(get: { $0.gs.base }, set: { $0.gs.base = $1 }))),
         ]
 
         private static let all = core + vectors + bases

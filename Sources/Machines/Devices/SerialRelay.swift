@@ -86,7 +86,7 @@ final class SerialRelay: @unchecked Sendable {
             pollfd(fd: wantsInput ? Self.number(input) : -1, events: Int16(POLLIN), revents: 0),
             pollfd(fd: fromGuest.isEmpty ? -1 : Self.number(output), events: Int16(POLLOUT), revents: 0),
         ]
-        guard poll(&polled, nfds_t(polled.count), -1) >= 0 else { return errno != EINTR }
+        guard poll(&polled, nfds_t(polled.count), -1) >= 0 else { return Errno.current != .interrupted }
         if polled[0].revents != 0 { return true }
         if polled[1].revents != 0 { port.clearWake() }
         if polled[2].revents != 0 { readInput() }
@@ -131,8 +131,8 @@ final class SerialRelay: @unchecked Sendable {
             fromGuest.removeFirst(count)
             return true
         }
-        let error = errno
-        if error == EINTR || error == EAGAIN { return false }
+        let error = Errno.current
+        if error == .interrupted || error == .wouldBlock { return false }
         // A reader that is gone takes the guest's words with it, and the guest goes on.
         isOutputOver = true
         fromGuest = []
@@ -149,7 +149,7 @@ final class SerialRelay: @unchecked Sendable {
         if count > 0 {
             bytes.removeLast(bytes.count - count)
             forGuest += filter?(bytes) ?? bytes
-        } else if count == 0 || (errno != EINTR && errno != EAGAIN) {
+        } else if count == 0 || ![.interrupted, .wouldBlock].contains(Errno.current) {
             isInputOver = true
         }
     }

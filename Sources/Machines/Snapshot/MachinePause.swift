@@ -1,5 +1,7 @@
 #if arch(x86_64)
+    import KVM
     import Linux
+    import Virtio
 
     extension Machine {
         /// Stops the guest where it is: its processors, its devices and its serial port. Nothing of the machine uses a

@@ -52,21 +52,21 @@
                         throw MachineError(.snapshot, "only a machine that is paused can be saved")
                     }
                     takeGone(&growth)
-                    let added = placedDevices.compactMap(\.addition)
-                    let known = added.compactMap(\.source)
+                    let added = placedDevices.compactMap { $0.addition }
+                    let known = added.compactMap { $0.source }
                     let (configuration, additions) = (changed ?? currentConfiguration, additions ?? known)
                     guard known.count == added.count, additions.count == known.count else {
                         throw MachineError(
                             .snapshot,
                             "a device came while the machine ran that nobody could make again: it can't be saved")
                     }
-                    if let served = placedDevices.first(where: \.isServedElsewhere) {
+                    if let served = placedDevices.first(where: { $0.isServedElsewhere }) {
                         throw MachineError(
                             .snapshot,
                             "\(served.name?.description ?? "a disk") is served by another process: the machine can't be "
                                 + "saved")
                     }
-                    guard !(configuration.networks + additions.cards).contains(where: \.isDescriptor) else {
+                    guard !(configuration.networks + additions.cards).contains(where: { $0.isDescriptor }) else {
                         throw MachineError(
                             .snapshot, "a network card on a descriptor can't be made again: the machine can't be saved")
                     }
@@ -159,7 +159,7 @@
                 processors: states,
                 legacy: LegacyDeviceState(serial: serial.state, keyboard: keyboard.state, hotplug: hotplug.state),
                 additions: additions,
-                layout: DeviceLayout(count: slotCount, places: devices.map(\.slot.number)), transports: transports)
+                layout: DeviceLayout(count: slotCount, places: devices.map { $0.slot.number }), transports: transports)
         }
     }
 

@@ -62,7 +62,7 @@
             while place < size {
                 // Where the file system does not know of holes, all is data.
                 let data = lseek(number, off_t(place), Self.seekData)
-                let begin = data >= 0 ? Int(data) / page * page : errno == ENXIO ? size : place
+                let begin = data >= 0 ? Int(data) / page * page : Errno.current.rawValue == ENXIO ? size : place
                 try isSame(snapshot.checksums.firstOfData(in: place / page..<begin / page))
                 place = begin
                 guard place < size else { return }

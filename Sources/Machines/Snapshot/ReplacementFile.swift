@@ -1,4 +1,5 @@
 import CLinux
+import CLinux
 import Glibc
 import Linux
 
@@ -34,7 +35,8 @@ final class ReplacementFile {
         var old = stat()
         let mode: mode_t
         if stat(path, &old) == 0 {
-            guard old.st_mode & S_IFMT == S_IFREG else {
+            // S_IFMT and S_IFREG, which are of one type with the whole standard library and of another without.
+            guard old.st_mode & 0o170000 == 0o100000 else {
                 throw SystemError("replace \(quoted(path))", Errno(rawValue: EISDIR), hint: "it is no regular file")
             }
             mode = old.st_mode & 0o777
@@ -195,13 +197,13 @@ final class ReplacementFile {
     /// Begins with what the old file has; as a copy that shares its blocks where the file system can do that.
     func copy(from old: borrowing Descriptor, size: UInt64) throws(SystemError) {
         let (source, target) = (old.rawValue, file.rawValue)
-        if ioctl(target, Self.clone, source) == 0 { return }
+        if bh_ioctl(target, Self.clone, UInt(source)) == 0 { return }
         try setSize(size)
         var place: off_t = 0
         while place < off_t(size) {
             let begin = lseek(source, place, Self.seekData)
             // Nothing but a hole is left.
-            if begin == -1 && errno == ENXIO { return }
+            if begin == -1 && Errno.current.rawValue == ENXIO { return }
             let start = begin == -1 ? place : begin
             let hole = lseek(source, start, Self.seekHole)
             let end = hole == -1 ? off_t(size) : min(hole, off_t(size))

@@ -9,18 +9,28 @@ extension JSON {
 
     /// The bytes of ``encoded(indentation:)``.
     public func encodedBytes(indentation: String? = nil) -> [UInt8] {
-        var writer = JSONWriter(indentation: indentation)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(200)
+        encode(into: &bytes, indentation: indentation)
+        return bytes
+    }
+
+    /// Adds the bytes of ``encoded(indentation:)`` to others.
+    public func encode(into bytes: inout [UInt8], indentation: String? = nil) {
+        var writer = JSONWriter(bytes, indentation: indentation)
+        bytes = []
         writer.write(self)
-        return writer.bytes
+        bytes = writer.bytes
     }
 }
 
 private struct JSONWriter {
-    var bytes: [UInt8] = []
+    var bytes: [UInt8]
     let indentation: [UInt8]?
     var level = 0
 
-    init(indentation: String?) {
+    init(_ bytes: [UInt8], indentation: String?) {
+        self.bytes = bytes
         self.indentation = indentation.map { Array($0.utf8) }
     }
 
@@ -29,9 +39,12 @@ private struct JSONWriter {
         case .null: append("null")
         case .bool(let value): append(value ? "true" : "false")
         case .integer(let value):
-            // The standard library prints 64 bits much faster than 128.
-            let text = Int64(exactly: value)?.description ?? UInt64(exactly: value)?.description ?? value.description
-            bytes.append(contentsOf: text.utf8)
+            if let small = UInt64(exactly: value) {
+                write(decimal: small)
+            } else {
+                // The standard library prints 64 bits much faster than 128.
+                bytes.append(contentsOf: (Int64(exactly: value)?.description ?? value.description).utf8)
+            }
         case .real(let value): bytes.append(contentsOf: text(of: value).utf8)
         case .string(let value): write(string: value)
         case .array(let elements):
@@ -75,6 +88,15 @@ private struct JSONWriter {
         guard let indentation else { return }
         bytes.append(0x0A)
         for _ in 0..<level { bytes.append(contentsOf: indentation) }
+    }
+
+    private mutating func write(decimal value: UInt64) {
+        var divisor: UInt64 = 1
+        while value / divisor >= 10 { divisor *= 10 }
+        while divisor > 0 {
+            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / divisor % 10))
+            divisor /= 10
+        }
     }
 
     private mutating func write(string: String) {

@@ -1,4 +1,5 @@
 import CVirtio
+import GuestMemory
 import Linux
 
 /// One request of the driver, from the ring to its answer. Made once, used again and again.

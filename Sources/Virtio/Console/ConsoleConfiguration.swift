@@ -1,5 +1,6 @@
 import CLinux
 import CVirtio
+import Linux
 
 extension Features {
     /// Of a console; virtio 1.2, section 5.3.3.

@@ -117,6 +117,8 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
     func showConfiguration() { registers.setConfiguration(device.configuration()) }
 
     deinit {
+        // The device may be somebody else's, too, and knows this transport by the host alone.
+        if host != nil { device.lock.locked { device.stop() } }
         if let registrar { loop.detach(registrar) }
     }
 

@@ -1,3 +1,5 @@
+import GuestMemory
+
 extension Features {
     /// Of a memory device; virtio 1.2, section 5.15.3.
     public enum Memory {

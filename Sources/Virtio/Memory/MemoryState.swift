@@ -1,3 +1,4 @@
+import GuestMemory
 import Linux
 
 extension Memory {

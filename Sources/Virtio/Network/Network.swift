@@ -51,7 +51,7 @@ public final class Network: Device, @unchecked Sendable {
     ///   - taps: one for each pair of queues: 1 to 256.
     ///   - options: what can be chosen.
     public convenience init(_ taps: [Tap], _ options: Options = Options()) throws(SystemError) {
-        try self.init(cables: taps, options)
+        try self.init(cables: taps.map { $0 }, options)
     }
 
     /// A card on a stream socket, with one pair of queues. Whatever the options say, nothing is left to the other side.

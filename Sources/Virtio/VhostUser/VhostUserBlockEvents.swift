@@ -19,7 +19,7 @@ extension VhostUserBlock {
     public func pause() {
         guard let host else { return }
         frontend.withSocket { host.unwatch($0) }
-        let running = host.queues.filter(\.isRunning)
+        let running = host.queues.filter { $0.isRunning }
         // Where that is refused the backend has gone, or is left alone, and going on will tell.
         guard let ended = try? frontend.end(running.map { UInt32($0.index) }) else { return }
         for (queue, base) in zip(running, ended) { bases[Int(queue.index)] = base }
@@ -41,7 +41,7 @@ extension VhostUserBlock {
     private func begin() throws(DeviceFault) {
         guard let host else { return }
         let begin = Timer.now
-        let running = host.queues.filter(\.isRunning)
+        let running = host.queues.filter { $0.isRunning }
         let queues = running.map { queue in
             VhostUserFrontend.Queue(
                 index: UInt32(queue.index), setup: queue.setup, base: bases[Int(queue.index)],

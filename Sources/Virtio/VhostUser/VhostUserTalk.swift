@@ -45,9 +45,9 @@ struct VhostUserTalk {
 }
 
 /// Little-endian, one behind the other.
-func littleEndian<each Value: FixedWidthInteger>(_ values: repeat each Value) -> [UInt8] {
+func littleEndian<Value: FixedWidthInteger>(_ values: Value...) -> [UInt8] {
     var all: [UInt8] = []
-    for value in repeat each values {
+    for value in values {
         for shift in stride(from: 0, to: value.bitWidth, by: 8) {
             all.append(UInt8(truncatingIfNeeded: value >> shift))
         }

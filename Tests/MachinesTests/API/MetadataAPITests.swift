@@ -11,7 +11,7 @@ import Testing
     private let scratch = Scratch()
 
     @Test func theDocumentIsWrittenChangedAndRead() throws {
-        var controller = PrebootController.new()
+        let controller = PrebootController.new()
         #expect(try controller.perform(.get, "/mmds") == .value(.object([])))
         #expect(
             controller.fault(.patch, "/mmds", #"{"a": 1}"#)
@@ -43,7 +43,7 @@ import Testing
         (#"{"network_interfaces": ["a"], "ipv4_address": "169.254.1.01"}"#, "invalid IPv4 address syntax"),
         (#"{"network_interfaces": ["a"], "imds_compat": 1}"#, "expected a boolean"),
     ]) func settingsThatCanNotBeAreRefused(_ body: String, _ why: String) {
-        var controller = PrebootController.new()
+        let controller = PrebootController.new()
         #expect(controller.fault(.put, "/mmds/config", body)?.message.contains(why) == true)
     }
 
@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test(.needs(.root)) func settingsAreKeptAndTold() throws {
-        var controller = PrebootController.new()
+        let controller = PrebootController.new()
         let tap = "bhm\(getpid())"
         let card = #"{"iface_id": "a", "host_dev_name": "\#(tap)"}"#
         _ = try controller.perform(.put, "/network-interfaces/a", card)

@@ -12,7 +12,7 @@ import Testing
     private let scratch = Scratch()
 
     @Test func whatIsForARunningMachineIsRefused() {
-        var controller = PrebootController.new()
+        let controller = PrebootController.new()
         let requests: [(HTTPRequest.Method, String, String?)] = [
             (.put, "/actions", #"{"action_type": "FlushMetrics"}"#),
             (.put, "/actions", #"{"action_type": "SendCtrlAltDel"}"#),
@@ -34,7 +34,7 @@ import Testing
     }
 
     @Test func settingsOfTheMachineAreKept() throws {
-        var controller = PrebootController.new()
+        let controller = PrebootController.new()
         let all = #"{"vcpu_count": 4, "mem_size_mib": 512, "track_dirty_pages": true}"#
         _ = try controller.perform(.put, "/machine-config", all)
         _ = try controller.perform(.patch, "/machine-config", #"{"vcpu_count": 2}"#)
@@ -59,7 +59,7 @@ import Testing
     }
 
     @Test func theLastTemplateCounts() throws {
-        var controller = PrebootController.new()
+        let controller = PrebootController.new()
         let kernel = try scratch.file("kernel", [1])
         _ = try controller.perform(.put, "/boot-source", #"{"kernel_image_path": "\#(kernel)"}"#)
         func template() throws -> ProcessorTemplate? {
@@ -99,13 +99,13 @@ import Testing
         (#"{"mem_size_mib": 8}"#, "8 MiB are not 16 to"),
         (#"{"mem_size_mib": 18446744073709551615}"#, "MiB are not"),
     ]) func settingsThatCanNotBeAreRefused(_ body: String, _ why: String) {
-        var controller = PrebootController.new()
+        let controller = PrebootController.new()
         #expect(controller.refusal(.patch, "/machine-config", body)?.contains(why) == true)
         #expect(controller.resources.machine == MachineSettings())
     }
 
     @Test func theRootDriveIsTheFirst() throws {
-        var controller = PrebootController.new()
+        let controller = PrebootController.new()
         let disk = try scratch.hole("disk", size: 4096)
         func put(_ id: String, isRoot: Bool, more: String = "") -> String? {
             controller.refusal(
@@ -124,7 +124,7 @@ import Testing
     }
 
     @Test func persistentMemoryMayBeTheRoot() throws {
-        var controller = PrebootController.new()
+        let controller = PrebootController.new()
         let kernel = try scratch.file("kernel", [1])
         _ = try controller.perform(
             .put, "/boot-source", #"{"kernel_image_path": "\#(kernel)", "boot_args": "quiet"}"#)
@@ -159,7 +159,7 @@ import Testing
     }
 
     @Test func persistentMemoryThatCanNotBeIsNamed() throws {
-        var controller = PrebootController.new()
+        let controller = PrebootController.new()
         let empty = try scratch.file("empty", [])
         for (path, why) in [
             ("/none", "No such file or directory (os error 2) /none"), (empty, "\(empty): it is empty"),
@@ -175,7 +175,7 @@ import Testing
     }
 
     @Test func filesThatAreMissingAreNamed() throws {
-        var controller = PrebootController.new()
+        let controller = PrebootController.new()
         let missing = "No such file or directory (os error 2)"
         #expect(
             controller.refusal(.put, "/boot-source", #"{"kernel_image_path": "/none"}"#)
@@ -216,7 +216,7 @@ import Testing
     }
 
     @Test(.needs(.program("qemu-storage-daemon"))) func aServedDriveIsConnectedToWhenItIsNamed() throws {
-        var controller = PrebootController.new()
+        let controller = PrebootController.new()
         let daemon = try StorageDaemon(size: 1 << 20, isWritable: false)
         let body = #"{"drive_id": "a", "is_root_device": true, "partuuid": "p", "socket": "\#(daemon.socket)"}"#
         // Again is on the connection that there is: the daemon takes one at a time.
@@ -236,7 +236,7 @@ import Testing
     }
 
     @Test func theBalloonFitsTheMemory() throws {
-        var controller = PrebootController.new()
+        let controller = PrebootController.new()
         #expect(controller.refusal(.get, "/balloon") == "Balloon config error: No balloon device found.")
         let body = #"{"amount_mib": 100, "deflate_on_oom": true, "free_page_reporting": true}"#
         _ = try controller.perform(.put, "/balloon", body)
@@ -255,7 +255,7 @@ import Testing
     }
 
     @Test func hotPlugMemoryHasItsDefaults() throws {
-        var controller = PrebootController.new()
+        let controller = PrebootController.new()
         let name = "memory-hotplug"
         #expect(controller.resources.json[name] == .null)
         _ = try controller.perform(.put, "/hotplug/memory", #"{"total_size_mib": 256}"#)
@@ -301,14 +301,14 @@ import Testing
                 + "4294967168"
         ),
     ]) func hotPlugMemoryThatCanNotBeIsRefused(_ members: String, _ why: String) {
-        var controller = PrebootController.new()
+        let controller = PrebootController.new()
         #expect(
             controller.refusal(.put, "/hotplug/memory", "{\(members)}") == "Memory hotplug config error: \(why)")
         #expect(controller.resources == Resources())
     }
 
     @Test func aMachineIsMadeOfAllThat() throws {
-        var controller = PrebootController.new()
+        let controller = PrebootController.new()
         #expect(throws: Fault("Start microvm error: Cannot start microvm without kernel configuration.")) {
             _ = try controller.resources.configuration(acceptsEmulation: false)
         }
@@ -340,7 +340,7 @@ import Testing
     }
 
     @Test func metricsAreOpenedOnce() throws {
-        var controller = PrebootController.new()
+        let controller = PrebootController.new()
         let path = try scratch.file("metrics", [])
         _ = try controller.perform(.put, "/metrics", #"{"metrics_path": "\#(path)"}"#)
         #expect(

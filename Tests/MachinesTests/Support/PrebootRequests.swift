@@ -9,12 +9,12 @@ extension PrebootController {
             metadata: MetadataStore(limit: 100))
     }
 
-    mutating func perform(_ method: HTTPRequest.Method, _ path: String, _ body: String? = nil) throws -> Answer {
+    func perform(_ method: HTTPRequest.Method, _ path: String, _ body: String? = nil) throws -> Answer {
         try perform(try Route(HTTPRequest(method, path, body: body.map { Array($0.utf8) })).action)
     }
 
     /// Why it refuses; nil where it does not.
-    mutating func fault(_ method: HTTPRequest.Method, _ path: String, _ body: String? = nil) -> Fault? {
+    func fault(_ method: HTTPRequest.Method, _ path: String, _ body: String? = nil) -> Fault? {
         do {
             _ = try perform(method, path, body)
             return nil
@@ -22,7 +22,7 @@ extension PrebootController {
     }
 
     /// In what words it refuses; nil where it does not.
-    mutating func refusal(_ method: HTTPRequest.Method, _ path: String, _ body: String? = nil) -> String? {
+    func refusal(_ method: HTTPRequest.Method, _ path: String, _ body: String? = nil) -> String? {
         fault(method, path, body)?.message
     }
 }

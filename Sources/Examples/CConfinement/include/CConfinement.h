@@ -26,6 +26,12 @@ char *const *bh_monitor_arguments(void);
 // needed to run it. Those that are come back by themselves. A host with many machines has more room for guests by it.
 void bh_forget_start_up(void);
 
+// A write to a pipe without a reader is an error like others from then on, and no end of the process.
+void bh_ignore_broken_pipes(void);
+
+// How many bytes a stream socket's other end has not read yet; unix(7). -1 where that can't be known.
+int bh_unread(int socket);
+
 // The requests of ioctl(2) that are macros of macros.
 enum : unsigned long {
     BH_KVM_RUN = KVM_RUN,

@@ -35,17 +35,13 @@ final class Controller {
 
     /// Forgets the devices that have gone.
     func noteRemoved() {
-        guard case .running(var controller) = phase else { return }
-        controller.noteRemoved()
-        phase = .running(controller)
+        if case .running(let controller) = phase { controller.noteRemoved() }
     }
 
     func perform(_ action: Action) throws(Fault) -> Answer {
         switch phase {
-        case .running(var controller):
-            defer { phase = .running(controller) }
-            return try controller.perform(action)
-        case .preboot(var controller):
+        case .running(let controller): return try controller.perform(action)
+        case .preboot(let controller):
             switch action {
             case .start:
                 phase = .running(try start(controller.resources))
@@ -58,9 +54,7 @@ final class Controller {
                 }
                 phase = .running(try load(loading, controller.resources))
                 return .done
-            default:
-                defer { phase = .preboot(controller) }
-                return try controller.perform(action)
+            default: return try controller.perform(action)
             }
         }
     }

@@ -1,3 +1,4 @@
+import GuestMemory
 import Machines
 import OCI
 

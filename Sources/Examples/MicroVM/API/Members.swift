@@ -106,7 +106,7 @@ enum Value {
     static func name<T: CaseIterable & RawRepresentable<String>>(_ json: JSON) throws(BodyError) -> T {
         let text = try text(json)
         guard let value = T(rawValue: text) else {
-            throw BodyError("unknown variant `\(text)`, expected \(choice(T.allCases.map(\.rawValue)))")
+            throw BodyError("unknown variant `\(text)`, expected \(choice(T.allCases.map { $0.rawValue }))")
         }
         return value
     }

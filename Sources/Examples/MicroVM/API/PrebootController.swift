@@ -3,7 +3,7 @@ import Machines
 import OCI
 
 /// Gathers what a machine is to have, until it is started. It makes nothing but files of the log and the metrics.
-struct PrebootController {
+final class PrebootController {
     let instance: InstanceInfo
     let logger: Logger
     let metrics: Metrics
@@ -20,7 +20,7 @@ struct PrebootController {
     }
 
     /// Does what is asked, but for starts: those are for who can make a machine.
-    mutating func perform(_ action: Action) throws(Fault) -> Answer {
+    func perform(_ action: Action) throws(Fault) -> Answer {
         switch action {
         case .describeInstance: return .value(instance.json(.notStarted))
         case .describeVersion: return .value(InstanceInfo.versionJSON)
@@ -58,7 +58,7 @@ struct PrebootController {
         return .done
     }
 
-    private mutating func change(_ body: (inout Resources) throws(Fault) -> Void) throws(Fault) {
+    private func change(_ body: (inout Resources) throws(Fault) -> Void) throws(Fault) {
         hasBootResources = true
         try body(&resources)
     }

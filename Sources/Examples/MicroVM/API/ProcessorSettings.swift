@@ -13,9 +13,9 @@ struct ProcessorSettings: Hashable {
         let capabilities = try members.value("kvm_capabilities", or: []) { (json) throws(BodyError) in
             try Value.list(json, Self.capability)
         }
-        self.capabilities = capabilities.map(\.text)
-        template.ignoredCapabilities = Set(capabilities.filter(\.isIgnored).map(\.number))
-        template.neededCapabilities = capabilities.filter { !$0.isIgnored }.map(\.number)
+        self.capabilities = capabilities.map { $0.text }
+        template.ignoredCapabilities = Set(capabilities.filter { $0.isIgnored }.map { $0.number })
+        template.neededCapabilities = capabilities.filter { !$0.isIgnored }.map { $0.number }
         template.leaves = try members.value("cpuid_modifiers", or: []) { (json) throws(BodyError) in
             try Value.list(json, Self.leaf)
         }

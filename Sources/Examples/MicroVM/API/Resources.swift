@@ -86,7 +86,7 @@ struct Resources: Hashable {
     /// A drive of the same id gives way. The root drive is the first, whenever it was named.
     mutating func set(_ drive: Drive) throws(Fault) {
         let others = drives.filter { $0.id != drive.id }
-        if drive.isRoot, others.contains(where: \.isRoot) || pmem.contains(where: \.isRoot) {
+        if drive.isRoot, others.contains(where: { $0.isRoot }) || pmem.contains(where: { $0.isRoot }) {
             throw Fault("Drive config error: A root block device already exists!")
         }
         try drive.check()
@@ -117,7 +117,7 @@ struct Resources: Hashable {
     /// Persistent memory of the same id gives way.
     mutating func set(_ new: Pmem) throws(Fault) {
         if new.isRoot {
-            if drives.contains(where: \.isRoot) { throw Fault("Pmem config error: \(Self.secondRoot)") }
+            if drives.contains(where: { $0.isRoot }) { throw Fault("Pmem config error: \(Self.secondRoot)") }
             if pmem.contains(where: { $0.isRoot && $0.id != new.id }) {
                 throw Fault("Pmem config error: A root pmem device already exist")
             }
@@ -144,7 +144,7 @@ struct Resources: Hashable {
     }
 
     mutating func set(_ metadata: MetadataSettings) throws(Fault) {
-        try metadata.check(beside: networks.map(\.id))
+        try metadata.check(beside: networks.map { $0.id })
         self.metadata = metadata
     }
 
@@ -243,9 +243,9 @@ struct Resources: Hashable {
         configuration.processorTemplate = processors?.template ?? machine.template.template
         configuration.memory = machine.memory << 20
         configuration.pageSize = machine.hugePages.pageSize
-        configuration.disks = drives.filter { !added.contains(.drive($0.id)) }.map(\.disk)
-        configuration.networks = networks.filter { !added.contains(.network($0.id)) }.map(\.card)
-        configuration.persistentMemory = pmem.filter { !added.contains(.pmem($0.id)) }.map(\.file)
+        configuration.disks = drives.filter { !added.contains(.drive($0.id)) }.map { $0.disk }
+        configuration.networks = networks.filter { !added.contains(.network($0.id)) }.map { $0.card }
+        configuration.persistentMemory = pmem.filter { !added.contains(.pmem($0.id)) }.map { $0.file }
         configuration.vsock = vsock?.port
         configuration.balloon = balloon?.choice
         configuration.hotplugMemory = memoryHotplug?.choice
@@ -277,7 +277,7 @@ struct Resources: Hashable {
         if let root = drives.first, root.isRoot {
             words = [root.partition.map { "root=PARTUUID=\($0)" } ?? "root=/dev/vda", root.takesNoWrites ? "ro" : "rw"]
         }
-        if let index = pmem.firstIndex(where: \.isRoot) {
+        if let index = pmem.firstIndex(where: { $0.isRoot }) {
             words = ["root=/dev/pmem\(index)", pmem[index].isReadOnly ? "ro" : "rw"]
         }
         var parts = said.split(separator: " ", omittingEmptySubsequences: false)[...]
@@ -290,17 +290,17 @@ struct Resources: Hashable {
     var json: JSON {
         [
             "balloon": balloon?.json ?? .null,
-            "drives": .array(drives.map(\.json)),
+            "drives": .array(drives.map { $0.json }),
             "boot-source": source?.json ?? ["kernel_image_path": "", "initrd_path": nil, "boot_args": nil],
             "cpu-config": processors?.json ?? .null,
             "logger": nil,
             "machine-config": machine.json,
             "metrics": nil,
             "mmds-config": metadata?.json ?? .null,
-            "network-interfaces": .array(networks.map(\.json)),
+            "network-interfaces": .array(networks.map { $0.json }),
             "vsock": vsock?.json ?? .null,
             "entropy": entropy?.json ?? .null,
-            "pmem": .array(pmem.map(\.json)),
+            "pmem": .array(pmem.map { $0.json }),
             "memory-hotplug": memoryHotplug?.json ?? .null,
         ]
     }

@@ -9,8 +9,8 @@ struct Route {
 
     /// - Parameter parts: those of the request's path, where they are known.
     /// - Throws: ``Fault`` for a request that means nothing.
-    init(_ request: HTTPRequest, _ parts: [Substring]? = nil) throws(Fault) {
-        let place = Place(request.method, (parts ?? request.pathParts).map(String.init))
+    init(_ request: HTTPRequest, _ parts: [String]? = nil) throws(Fault) {
+        let place = Place(request.method, parts ?? request.pathParts)
         let action: Action?
         switch (request.method, request.body) {
         case (.get, nil): action = try Self.get(place)

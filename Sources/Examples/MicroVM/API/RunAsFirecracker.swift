@@ -105,8 +105,8 @@ final class FirecrackerMode {
         if let path = arguments.metadata { try readMetadata(path) }
         let controller = Controller(
             PrebootController(instance: instance, logger: logger, metrics: metrics, metadata: metadata),
-            start: { [unowned self] (resources) throws(Fault) in try self.start(resources) },
-            load: { [unowned self] (loading, resources) throws(Fault) in try self.load(loading, resources) })
+            start: { (resources) throws(Fault) in try self.start(resources) },
+            load: { (loading, resources) throws(Fault) in try self.load(loading, resources) })
         let server = arguments.hasAPI ? try listen() : nil
         if let path = arguments.configuration { try configure(controller, FirecrackerFile(path: path)) }
         reportStartUp()
@@ -269,7 +269,7 @@ final class FirecrackerMode {
         }
         bh_forget_start_up()
         nextFlush = monotonicNanoseconds() + Self.period
-        return RuntimeController(instance, machine, resources, logger, metrics, metadata) { [unowned self] in
+        return RuntimeController(instance, machine, resources, logger, metrics, metadata) { [self] in
             flush(machine, $0)
         }
     }
@@ -402,8 +402,8 @@ final class FirecrackerMode {
         var groups = [DeviceMetrics.mmds(metadataCounters)]
         if let machine, let resources {
             groups += DeviceMetrics.groups(
-                machine, drives: resources.drives.map(\.id), networks: resources.networks.map(\.id),
-                pmem: resources.pmem.map(\.id))
+                machine, drives: resources.drives.map { $0.id }, networks: resources.networks.map { $0.id },
+                pmem: resources.pmem.map { $0.id })
         }
         metrics.flush(groups, missedLines: logger.missed)
     }

@@ -4,7 +4,7 @@ import OCI
 import Virtio
 
 /// Changes a machine that was started, and tells of it.
-struct RuntimeController {
+final class RuntimeController {
     let instance: InstanceInfo
     let machine: Machine
     /// What the machine has now.
@@ -28,7 +28,7 @@ struct RuntimeController {
         self.flush = flush
     }
 
-    mutating func perform(_ action: Action) throws(Fault) -> Answer {
+    func perform(_ action: Action) throws(Fault) -> Answer {
         noteRemoved()
         switch action {
         case .describeInstance: return .value(instance.json(machine.isPaused ? .paused : .running))
@@ -129,7 +129,7 @@ struct RuntimeController {
     // MARK: - Drives and cards
 
     /// Adds a drive, of which the guest hears by itself.
-    private mutating func plug(_ drive: Drive) throws(Fault) {
+    private func plug(_ drive: Drive) throws(Fault) {
         guard machine.disk(drive.id) == nil, machine.servedDisk(drive.id) == nil else { throw Self.idInUse }
         if drive.isRoot { throw Fault("Drive config error: A root block device already exists!") }
         try drive.check()
@@ -140,7 +140,7 @@ struct RuntimeController {
         resources.noteAdded(drive)
     }
 
-    private mutating func plug(_ network: NetworkInterface) throws(Fault) {
+    private func plug(_ network: NetworkInterface) throws(Fault) {
         guard machine.network(network.id) == nil else { throw Self.idInUse }
         try network.check(beside: resources.networks)
         do throws(MachineError) { try machine.addNetwork(network.card) } catch {
@@ -149,7 +149,7 @@ struct RuntimeController {
         resources.noteAdded(network)
     }
 
-    private mutating func plug(_ pmem: Pmem) throws(Fault) {
+    private func plug(_ pmem: Pmem) throws(Fault) {
         guard machine.persistentMemory(pmem.id) == nil else { throw Self.idInUse }
         if pmem.isRoot { throw Fault("Pmem config error: \(Resources.secondRoot)") }
         try pmem.check()
@@ -163,7 +163,7 @@ struct RuntimeController {
 
     /// A device that nobody drives goes at once. Otherwise the guest is asked, and ``noteRemoved()`` is where the device
     /// goes, if it does.
-    private mutating func unplug(_ name: DeviceName) throws(Fault) {
+    private func unplug(_ name: DeviceName) throws(Fault) {
         guard resources.has(name) else { throw Fault("Device not found") }
         guard !resources.isRoot(name) else { throw Fault("Cannot unplug root device") }
         do throws(MachineError) {
@@ -173,7 +173,7 @@ struct RuntimeController {
     }
 
     /// Forgets the devices that have gone.
-    mutating func noteRemoved() {
+    func noteRemoved() {
         for removed in machine.removedDevices() {
             guard let name = removed.name else { continue }
             resources.noteRemoved(name)
@@ -182,7 +182,7 @@ struct RuntimeController {
         }
     }
 
-    private mutating func change(_ update: Drive.Update) throws(Fault) {
+    private func change(_ update: Drive.Update) throws(Fault) {
         let refusal = "Drive config error: Unable to patch the block device: "
         let advice = " Please verify the request arguments."
         if let served = machine.servedDisk(update.id) {
@@ -213,7 +213,7 @@ struct RuntimeController {
         }
     }
 
-    private mutating func change(_ update: NetworkInterface.Update) throws(Fault) {
+    private func change(_ update: NetworkInterface.Update) throws(Fault) {
         guard let card = machine.network(update.id),
             let network = resources.networks.first(where: { $0.id == update.id })
         else {
@@ -228,7 +228,7 @@ struct RuntimeController {
         resources.noteNetwork(update.id, receive: receive, transmit: transmit)
     }
 
-    private mutating func change(_ update: Pmem.Update) throws(Fault) {
+    private func change(_ update: Pmem.Update) throws(Fault) {
         guard let memory = machine.persistentMemory(update.id),
             let pmem = resources.pmem.first(where: { $0.id == update.id })
         else {
@@ -270,7 +270,7 @@ struct RuntimeController {
         return balloon
     }
 
-    private mutating func changeBalloon(_ amount: UInt32) throws(Fault) {
+    private func changeBalloon(_ amount: UInt32) throws(Fault) {
         let balloon = try balloon("Balloon update")
         guard UInt64(amount) <= resources.machine.memory else {
             throw Fault("Balloon update error: Balloon: Requested memory should be less than \(amount)MiB")
@@ -279,7 +279,7 @@ struct RuntimeController {
         resources.noteBalloon(amount: amount)
     }
 
-    private mutating func changeStatistics(_ interval: UInt16) throws(Fault) {
+    private func changeStatistics(_ interval: UInt16) throws(Fault) {
         let balloon = try balloon("Balloon update")
         let now = resources.balloon?.interval ?? 0
         guard interval != now else { return }

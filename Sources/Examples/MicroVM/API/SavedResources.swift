@@ -7,11 +7,11 @@ extension Resources {
     var saved: [UInt8] {
         let document: JSON = [
             "boot-source": source?.json ?? .null, "machine-config": machine.json,
-            "drives": .array(drives.map(\.json)), "network-interfaces": .array(networks.map(\.json)),
-            "pmem": .array(pmem.map(\.json)),
+            "drives": .array(drives.map { $0.json }), "network-interfaces": .array(networks.map { $0.json }),
+            "pmem": .array(pmem.map { $0.json }),
             "vsock": vsock?.json ?? .null, "balloon": balloon?.json ?? .null, "entropy": entropy?.json ?? .null,
             "cpu-config": processors?.json ?? .null, "mmds-config": metadata?.json ?? .null,
-            "memory-hotplug": memoryHotplug?.json ?? .null, "added": .array(added.map(\.json)),
+            "memory-hotplug": memoryHotplug?.json ?? .null, "added": .array(added.map { $0.json }),
         ]
         return document.encodedBytes()
     }

@@ -7,6 +7,11 @@ struct Service {
     let metrics: Metrics
 
     func answer(_ request: HTTPRequest) -> HTTPResponse {
+        // What only asks is told of when it is answered, at one go. What changes something is told of before that.
+        request.method == .get ? logger.together { answerEach(request) } : answerEach(request)
+    }
+
+    private func answerEach(_ request: HTTPRequest) -> HTTPResponse {
         let parts = request.pathParts
         logger.info { line in
             line.append("The API server received a ")
@@ -45,15 +50,15 @@ struct Service {
         return HTTPResponse(fault.status, ["fault_message": JSON(fault.message)])
     }
 
-    private static func describe(_ request: HTTPRequest, _ parts: [Substring], _ line: inout [UInt8]) {
+    private static func describe(_ request: HTTPRequest, _ parts: [String], _ line: inout [UInt8]) {
         line.append(request.method.capitalized)
         line.append(" request on ")
         // Encoded: no client may begin a line of the log.
-        line += JSON(String(request.path)).encodedBytes()
+        JSON(request.path).encode(into: &line)
         // What a guest is told about itself may be secret.
         guard let body = request.body, parts.filter({ !$0.isEmpty }) != ["mmds"] else { return }
         line.append(" with body ")
-        line += JSON(String(decoding: body, as: UTF8.self)).encodedBytes()
+        JSON(String(decoding: body, as: UTF8.self)).encode(into: &line)
     }
 }
 

@@ -1,5 +1,6 @@
 import CConfinement
 import Glibc
+import Linux
 import Machines
 import Seccomp
 

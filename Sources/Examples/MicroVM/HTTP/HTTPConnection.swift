@@ -7,6 +7,8 @@ final class HTTPConnection {
     private static let mostWaiting = 64 << 10
     /// Bytes that are read in a turn, so that others have theirs.
     private static let budget = 64 << 10
+    /// Bytes that are read with one call.
+    private static let atOnce = 4096
     /// Bytes that are thrown away behind a fault: a client that writes on would else not see why it failed.
     private static let mostThrownAway = 1 << 20
 
@@ -46,6 +48,7 @@ final class HTTPConnection {
     func turn(_ now: UInt64, _ answer: (HTTPRequest) -> HTTPResponse) {
         if isSending { send(now) }
         var left = Self.budget
+        var isDrained = false
         while !isOver, !isLast || !isSending, waiting.count - sent < Self.mostWaiting {
             // What is whole already comes before what is not read yet.
             if !isLast {
@@ -57,7 +60,9 @@ final class HTTPConnection {
                 guard waiting.count - sent < Self.mostWaiting, !isLast else { continue }
             }
             // What is left in the socket is told of again; what was read would not be.
-            guard left > 0, let count = read() else { return }
+            guard left > 0, !isDrained, let count = read() else { return }
+            // It took all that was there. What came since is told of.
+            isDrained = count > 0 && count < Self.atOnce
             lastMoved = now
             left -= count
             if count == 0 {
@@ -87,7 +92,7 @@ final class HTTPConnection {
                 case .request(let request):
                     let response = answer(request)
                     isLast = !request.keepsAlive
-                    waiting += response.encoded(closes: isLast)
+                    response.encode(into: &waiting, closes: isLast)
                 }
             }
         } catch {
@@ -114,13 +119,14 @@ final class HTTPConnection {
             if count > 0 {
                 sent += count
                 lastMoved = now
-            } else if errno == EAGAIN {
+            } else if Errno.current == .wouldBlock {
                 return
-            } else if errno != EINTR {
+            } else if Errno.current != .interrupted {
                 isOver = true
             }
         }
-        (waiting, sent) = ([], 0)
+        sent = 0
+        if waiting.capacity > Self.atOnce { waiting = [] } else { waiting.removeAll(keepingCapacity: true) }
         guard isLast else { return }
         // The client sees the end; what it sends meanwhile is thrown away, up to an amount.
         shutdown(socket.rawValue, CInt(SHUT_WR))
@@ -131,13 +137,13 @@ final class HTTPConnection {
     ///
     /// - Returns: how much it was: bytes; nil where nothing is there yet, 0 at the end.
     private func read() -> Int? {
-        withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 16) { bytes in
+        withUnsafeTemporaryAllocation(byteCount: Self.atOnce, alignment: 16) { bytes in
             while true {
                 let count = Glibc.read(socket.rawValue, bytes.baseAddress, bytes.count)
                 if count > 0, !isLast { parser.take(UnsafeRawBufferPointer(rebasing: bytes[..<count])) }
                 if count >= 0 { return count }
-                if errno == EAGAIN { return nil }
-                if errno != EINTR { return 0 }
+                if Errno.current == .wouldBlock { return nil }
+                if Errno.current != .interrupted { return 0 }
             }
         }
     }

@@ -5,6 +5,12 @@ struct HTTPRequest: Hashable {
         case put = "PUT"
         case patch = "PATCH"
         case delete = "DELETE"
+
+        /// - Parameter bytes: as a client sends it.
+        init?(_ bytes: ArraySlice<UInt8>) {
+            guard let method = Self.allCases.first(where: { bytes.elementsEqual($0.rawValue.utf8) }) else { return nil }
+            self = method
+        }
     }
 
     var method: Method
@@ -30,20 +36,28 @@ struct HTTPRequest: Hashable {
     }
 
     /// The path alone; empty where the target is none.
-    var path: Substring {
+    var path: String {
+        if target.utf8.first == UInt8(ascii: "/") { return target }
         let scheme = "http://"
-        guard target.hasPrefix(scheme) else { return target.hasPrefix("/") ? target[...] : "" }
+        guard target.hasPrefix(scheme) else { return "" }
         let authority = target.dropFirst(scheme.count)
-        return authority.firstIndex(of: "/").map { authority[$0...] } ?? ""
+        return authority.firstIndex(of: "/").map { String(authority[$0...]) } ?? ""
     }
 
     /// The parts of the path between its slashes: none for `/`, and none for a slash at its end.
-    var pathParts: [Substring] {
+    var pathParts: [String] {
         // By bytes: what a character is does not matter to a slash, and takes long to find out.
-        let path = path.utf8.drop { $0 == UInt8(ascii: "/") }
-        var parts = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        if parts.last?.isEmpty ?? false { parts.removeLast() }
-        return parts.map { Substring($0) }
+        let slash = UInt8(ascii: "/")
+        var (path, parts) = (path, [String]())
+        path.withUTF8 { bytes in
+            var start = bytes.firstIndex { $0 != slash } ?? bytes.count
+            while start < bytes.count {
+                let end = bytes[start...].firstIndex(of: slash) ?? bytes.count
+                parts.append(String(decoding: UnsafeBufferPointer(rebasing: bytes[start..<end]), as: UTF8.self))
+                start = end + 1
+            }
+        }
+        return parts
     }
 }
 

@@ -67,9 +67,16 @@ struct HTTPResponse: Hashable {
     ///
     /// - Parameter closes: the connection ends with it.
     func encoded(closes: Bool = false) -> [UInt8] {
-        let body = status == .noContent ? [] : body ?? []
         var text: [UInt8] = []
-        text.reserveCapacity(256 + body.count)
+        encode(into: &text, closes: closes)
+        return text
+    }
+
+    /// Adds the bytes of ``encoded(closes:)`` to others.
+    func encode(into text: inout [UInt8], closes: Bool) {
+        let body = status == .noContent ? [] : body ?? []
+        // Behind others it grows as it must: room that is asked for each time would be found anew each time.
+        if text.isEmpty { text.reserveCapacity(256 + body.count) }
         text.append("HTTP/1.1 ")
         text.append(decimal: status.rawValue)
         text.append(UInt8(ascii: " "))
@@ -87,7 +94,6 @@ struct HTTPResponse: Hashable {
         }
         text.append("\r\n")
         text += body
-        return text
     }
 
     /// The leave to send a body.

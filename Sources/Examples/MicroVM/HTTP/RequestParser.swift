@@ -116,7 +116,7 @@ struct RequestParser {
         guard let first = line.firstIndex(of: 0x20), let last = line.lastIndex(of: 0x20), first < last,
             !line[(first + 1)..<last].contains(0x20)
         else { throw .request }
-        guard let method = HTTPRequest.Method(rawValue: text(line[..<first])) else { throw .method }
+        guard let method = HTTPRequest.Method(line[..<first]) else { throw .method }
         let (target, version) = (line[(first + 1)..<last], line[(last + 1)...])
         if target.isEmpty { throw .target("Empty URI not allowed.") }
         guard target.allSatisfy({ $0 > 0x20 && $0 != 0x7f }),

@@ -1,3 +1,4 @@
+import Linux
 import Synchronization
 
 /// What happened to the guest's requests: counted by the devices' thread, read by the API's.

@@ -189,7 +189,7 @@ final class MetadataStack: FrameFilter, @unchecked Sendable {
         return nil
     }
 
-    var deadline: UInt64? { clients.lazy.compactMap(\.connection.deadline).min() }
+    var deadline: UInt64? { clients.lazy.compactMap { $0.connection.deadline }.min() }
 
     func reset() {
         for _ in clients { counters.count(.closed) }

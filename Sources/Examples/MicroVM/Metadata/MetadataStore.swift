@@ -1,3 +1,4 @@
+import Linux
 import OCI
 import Synchronization
 
@@ -61,7 +62,7 @@ final class MetadataStore: Sendable {
     var isPlain: Bool { state.withLock { $0.isPlain } }
 
     /// The value that a path leads to, as in `/latest/meta-data/0`; nil where it leads nowhere.
-    func value(at path: Substring) -> JSON? { state.withLock { $0.contents.value(at: path) } }
+    func value(at path: String) -> JSON? { state.withLock { $0.contents.value(at: path) } }
 
     func makeToken(lifetime: UInt32, now: UInt64) -> String {
         state.withLock { $0.tokens.make(lifetime: lifetime, now: now) }
@@ -74,7 +75,7 @@ extension JSON {
     /// The same with each object's members in their names' order, and the last of each name alone.
     var sorted: JSON {
         switch self {
-        case .array(let elements): return .array(elements.map(\.sorted))
+        case .array(let elements): return .array(elements.map { $0.sorted })
         case .object(let members):
             var values: [String: JSON] = [:]
             for member in members { values[member.name] = member.value }
@@ -111,7 +112,7 @@ extension JSON {
 
     /// Follows a path, with `~1` for a slash in a name and `~0` for a tilde; RFC 6901. Slashes in a row are one, and one at
     /// the end is none.
-    func value(at path: Substring) -> JSON? {
+    func value(at path: String) -> JSON? {
         var value = self
         for part in path.split(separator: "/") {
             switch value {

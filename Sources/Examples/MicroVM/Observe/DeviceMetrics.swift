@@ -7,6 +7,13 @@ struct CounterGroup: Equatable {
     let counters: [(String, UInt64)]
     let values: [(String, UInt64)]
 
+    /// The counters; the last of a name.
+    var byName: [String: UInt64] {
+        var result: [String: UInt64] = [:]
+        for (name, count) in counters { result[name] = count }
+        return result
+    }
+
     init(_ name: String, _ counters: [(String, UInt64)], values: [(String, UInt64)] = []) {
         (self.name, self.counters, self.values) = (name, counters, values)
     }

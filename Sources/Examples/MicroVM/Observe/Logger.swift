@@ -14,12 +14,15 @@ final class Logger: Sendable {
         var showsOrigin = false
         var module: String?
         var missed: UInt64 = 0
-        /// The line that is written; its room stays.
-        var line: [UInt8] = []
+        /// The lines that are to be written, and how many they are; their room stays.
+        var lines: [UInt8] = []
+        var count: UInt64 = 0
+        /// They wait for more.
+        var isGathering = false
         var clock = LogClock()
     }
 
-    /// What a long line took is given back: bytes.
+    /// What long lines took is given back, and no more wait: a pipe takes so much in one piece. Bytes.
     private static let mostKept = 4096
 
     let id: String
@@ -71,6 +74,18 @@ final class Logger: Sendable {
         log(.info, writing: message, file, line)
     }
 
+    /// Writes the lines of one step of work with one call, when it is done.
+    func together<Result>(_ work: () -> Result) -> Result {
+        state.withLock { $0.isGathering = true }
+        defer {
+            state.withLock { state in
+                state.isGathering = false
+                Self.write(&state)
+            }
+        }
+        return work()
+    }
+
     private func log(_ level: LogLevel, _ message: () -> String, _ file: String, _ line: Int) {
         log(level, writing: { $0.append(text: message()) }, file, line)
     }
@@ -78,22 +93,29 @@ final class Logger: Sendable {
     private func log(_ level: LogLevel, writing message: (inout [UInt8]) -> Void, _ file: String, _ line: Int) {
         state.withLock { state in
             guard level <= state.level, state.module.map({ Self.module(file).hasPrefix($0) }) ?? true else { return }
-            state.line.removeAll(keepingCapacity: true)
-            state.clock.append(to: &state.line)
-            state.line.append(" [")
-            state.line.append(text: id)
-            state.line.append(UInt8(ascii: ":"))
-            state.line.append(text: thread)
-            if state.showsLevel { state.line.append(text: ":\(level.name)") }
-            if state.showsOrigin { state.line.append(text: ":\(file):\(line)") }
-            state.line.append("] ")
-            message(&state.line)
-            state.line.append(UInt8(ascii: "\n"))
-            let number = Self.number(state.target)
-            let count = state.line.withUnsafeBytes { write(number, $0.baseAddress, $0.count) }
-            if count != state.line.count { state.missed += 1 }
-            if state.line.count > Self.mostKept { state.line = [] }
+            state.clock.append(to: &state.lines)
+            state.lines.append(" [")
+            state.lines.append(text: id)
+            state.lines.append(UInt8(ascii: ":"))
+            state.lines.append(text: thread)
+            if state.showsLevel { state.lines.append(text: ":\(level.name)") }
+            if state.showsOrigin { state.lines.append(text: ":\(file):\(line)") }
+            state.lines.append("] ")
+            message(&state.lines)
+            state.lines.append(UInt8(ascii: "\n"))
+            state.count += 1
+            // Half a page is room for another line of its kind.
+            if !state.isGathering || state.lines.count > Self.mostKept / 2 { Self.write(&state) }
         }
+    }
+
+    private static func write(_ state: inout State) {
+        guard !state.lines.isEmpty else { return }
+        let number = number(state.target)
+        let count = state.lines.withUnsafeBytes { Glibc.write(number, $0.baseAddress, $0.count) }
+        if count != state.lines.count { state.missed += state.count }
+        state.count = 0
+        if state.lines.capacity > mostKept { state.lines = [] } else { state.lines.removeAll(keepingCapacity: true) }
     }
 
     /// `bulkhead_vm::Logger` for `bulkhead_vm/Logger.swift`.

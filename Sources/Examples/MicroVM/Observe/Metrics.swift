@@ -50,7 +50,9 @@ final class Metrics {
     /// Keeps the counts of a device that has gone in those of its kind; another may have its name from now on.
     func retire(_ device: (kind: String?, own: CounterGroup)?) {
         guard let device else { return }
-        if let kind = device.kind { retired[kind, default: [:]].merge(device.own.counters) { $0 + $1 } }
+        if let kind = device.kind {
+            for (name, count) in device.own.counters { retired[kind, default: [:]][name, default: 0] += count }
+        }
         flushed[device.own.name] = nil
     }
 
@@ -70,9 +72,11 @@ final class Metrics {
     func flush(_ pulled: [CounterGroup], missedLines: UInt64) -> Bool {
         guard isOpen else { return false }
         var now = ["deprecated_api": ["deprecated_http_api_calls": deprecated], "signals": ["sighup": hangUps]]
-        for group in requests.groups { now[group.name] = Dictionary(uniqueKeysWithValues: group.counters) }
-        for group in pulled { now[group.name] = Dictionary(group.counters) { $1 } }
-        for (kind, counts) in retired { now[kind, default: [:]].merge(counts) { $0 + $1 } }
+        for group in requests.groups { now[group.name] = group.byName }
+        for group in pulled { now[group.name] = group.byName }
+        for (kind, counts) in retired {
+            for (name, count) in counts { now[kind, default: [:]][name, default: 0] += count }
+        }
         now["logger"] = [
             "metrics_fails": failed, "missed_log_count": missedLines, "missed_metrics_count": missed,
         ]
@@ -95,7 +99,7 @@ final class Metrics {
         case .some(let target):
             let count = line.withUnsafeBytes { write(target.rawValue, $0.baseAddress, $0.count) }
             guard count == line.count else {
-                if count < 0 && errno == EAGAIN { missed += 1 } else { failed += 1 }
+                if count < 0 && Errno.current == .wouldBlock { missed += 1 } else { failed += 1 }
                 return false
             }
         case nil: return false

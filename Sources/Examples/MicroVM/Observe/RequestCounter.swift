@@ -53,7 +53,7 @@ struct RequestCounter: Equatable {
         }
 
         /// - Parameter part: the first part of a path.
-        fileprivate init?(_ part: Substring) {
+        fileprivate init?(_ part: String) {
             switch part {
             case "": self = .instance
             case "actions": self = .actions
@@ -81,7 +81,7 @@ struct RequestCounter: Equatable {
     /// nil for a request that Firecracker has no counter for.
     ///
     /// - Parameter parts: those of the request's path, where they are known.
-    init?(_ request: HTTPRequest, _ parts: [Substring]? = nil) {
+    init?(_ request: HTTPRequest, _ parts: [String]? = nil) {
         switch request.method {
         case .get: group = .get
         case .patch: group = .patch
@@ -107,7 +107,7 @@ struct RequestCounts {
     mutating func countRefusal(_ counter: RequestCounter) { refused[Self.place(counter.group, counter.resource)] += 1 }
 
     /// By Firecracker's names: what it has no counter for is not there.
-    var groups: [(name: String, counters: [(String, UInt64)])] {
+    var groups: [CounterGroup] {
         RequestCounter.Group.allCases.map { group in
             let counters: [[(String, UInt64)]] = group.resources.map { resource in
                 let place = Self.place(group, resource)
@@ -115,7 +115,7 @@ struct RequestCounts {
                 // A request that only asks can't be refused for what it says.
                 return group == .get ? [count] : [count, ("\(resource.name)_fails", refused[place])]
             }
-            return (group.name, counters.flatMap { $0 })
+            return CounterGroup(group.name, counters.flatMap { $0 })
         }
     }
 }
