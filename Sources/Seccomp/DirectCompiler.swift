@@ -136,13 +136,69 @@ struct DirectCompiler {
     }
 
     private mutating func tests(_ rules: [(tests: [ArgumentTest], action: SeccompAction)], isWide: Bool) {
-        for rule in rules {
+        var rest = rules[...]
+        while let rule = rest.first {
+            if let word = WordTest(rule.tests, isWide: isWide) {
+                let values = choice(word, rule.action, rest, isWide: isWide)
+                append(values, of: word, action: rule.action)
+                rest = rest.dropFirst(values.count)
+                continue
+            }
             var block: [Step] = []
             for test in rule.tests { block += steps(for: test, isWide: isWide) }
             if block.isEmpty { return code.append(.answer(rule.action)) }
             append(block, action: rule.action)
+            rest = rest.dropFirst()
         }
         code.append(.answer(fallback))
+    }
+
+    /// A rule's only test, where it looks at 32 bits of one argument, or at some of them.
+    private struct WordTest {
+        let argument: UInt32
+        let mask: UInt32
+        let value: UInt32
+
+        init?(_ tests: [ArgumentTest], isWide: Bool) {
+            guard tests.count == 1, !isWide || tests[0].value >> 32 == 0 else { return nil }
+            argument = tests[0].index
+            let word = UInt32(truncatingIfNeeded: tests[0].value)
+            switch tests[0].comparison {
+            case .maskedEqual where word != 0:
+                mask = word
+                value = word & UInt32(truncatingIfNeeded: tests[0].valueTwo)
+            case .equal where !isWide: (mask, value) = (.max, word)
+            default: return nil
+            }
+        }
+
+        func looksAtSame(_ other: WordTest) -> Bool { argument == other.argument && mask == other.mask }
+    }
+
+    /// The values of the rules in front that differ in nothing else; as many as a jump reaches.
+    private func choice(
+        _ first: WordTest, _ action: SeccompAction, _ rules: ArraySlice<(tests: [ArgumentTest], action: SeccompAction)>,
+        isWide: Bool
+    ) -> [UInt32] {
+        var values: [UInt32] = []
+        for rule in rules.prefix(Int(UInt8.max)) {
+            guard rule.action == action, let word = WordTest(rule.tests, isWide: isWide), word.looksAtSame(first) else {
+                break
+            }
+            values.append(word.value)
+        }
+        return values
+    }
+
+    /// One load for all of them: an ioctl(2) may have dozens of requests.
+    private mutating func append(_ values: [UInt32], of word: WordTest, action: SeccompAction) {
+        code.append(.load(16 + 8 * word.argument))
+        if word.mask != .max { code.append(.and(word.mask)) }
+        for (index, value) in values.enumerated() {
+            let left = UInt8(values.count - 1 - index)
+            code.append(.jump(.equal, value, left, left == 0 ? 1 : 0))
+        }
+        code.append(.answer(action))
     }
 
     /// An instruction whose jumps are not placed yet.
@@ -195,7 +251,8 @@ struct DirectCompiler {
                     .branch(.equal, UInt32(truncatingIfNeeded: wanted >> 32), then: .next, otherwise: .fail))
             }
             if low != 0 {
-                result += [loadLow, .plain(.and(low))]
+                result.append(loadLow)
+                if low != .max { result.append(.plain(.and(low))) }
                 result.append(.branch(.equal, UInt32(truncatingIfNeeded: wanted), then: .next, otherwise: .fail))
             }
             return result

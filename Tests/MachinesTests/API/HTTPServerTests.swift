@@ -26,11 +26,11 @@ private final class TestServer {
     /// Handles all that is there.
     func turn() throws {
         while true {
-            var tokens: [UInt64] = []
-            try loop.wait(timeoutMilliseconds: 0) { token, _ in tokens.append(token) }
-            if tokens.isEmpty { return }
-            for token in tokens {
-                server.handle(token, loop, now) { _ in
+            var events: [(UInt64, Readiness)] = []
+            try loop.wait(timeoutMilliseconds: 0) { events.append(($0, $1)) }
+            if events.isEmpty { return }
+            for (token, readiness) in events {
+                server.handle(token, readiness, loop, now) { _ in
                     count += 1
                     whileAnswering()
                     return HTTPResponse(.ok, body)

@@ -44,6 +44,9 @@ final class FirecrackerMode {
         case server
     }
 
+    /// Lines of the log that tell of no change are written when nothing has happened for so long: nobody waits for them who
+    /// asked, nor for the first line, which needs to know the local time. Milliseconds.
+    private static let patience: CInt = 10
     /// Metrics are flushed so often by themselves: nanoseconds.
     private static let period: UInt64 = 60_000_000_000
 
@@ -84,6 +87,8 @@ final class FirecrackerMode {
     }
 
     func run() throws(Failure) -> CInt {
+        logger.gather()
+        defer { logger.flush() }
         do throws(Failure) {
             let status = try serve()
             logger.info("Firecracker exiting \(status == 0 ? "successfully" : "with error"). exit_code=\(status)")
@@ -110,6 +115,8 @@ final class FirecrackerMode {
         let server = arguments.hasAPI ? try listen() : nil
         if let path = arguments.configuration { try configure(controller, FirecrackerFile(path: path)) }
         reportStartUp()
+        // What the log reads for its first line, a filter of somebody else's may forbid.
+        if case .file = arguments.confinement { logger.flush() }
         // Before the first request: whoever makes it may be a stranger.
         do throws(MachineError) { try confinement.confine(.api) } catch { throw Failure(.refused, error.description) }
         return try wait(controller, server)
@@ -149,6 +156,7 @@ final class FirecrackerMode {
     }
 
     private func configure(_ controller: Controller, _ file: FirecrackerFile) throws(Failure) {
+        logger.flush()
         for action in file.actions {
             do throws(Fault) { _ = try controller.perform(action) } catch {
                 throw Failure(
@@ -320,14 +328,13 @@ final class FirecrackerMode {
     private func wait(_ controller: Controller, _ server: HTTPServer?) throws(Failure) -> CInt {
         let service = Service(controller: controller, logger: logger, metrics: metrics)
         while true {
-            let before = monotonicNanoseconds()
-            var events: [UInt64] = []
+            var events: [(token: UInt64, readiness: Readiness)] = []
             do throws(SystemError) {
-                try loop.wait(timeoutMilliseconds: timeout(server, before)) { token, _ in events.append(token) }
+                try loop.wait(timeoutMilliseconds: timeout(server)) { events.append(($0, $1)) }
             } catch { throw Failure(.refused, error.description) }
-            let now = monotonicNanoseconds()
+            let now = Self.coarseNanoseconds
             server?.wake(loop, now)
-            for token in events {
+            for (token, readiness) in events {
                 switch Token(rawValue: min(token, Token.server.rawValue)) {
                 case .signals:
                     if let signal = try? signals.next() { return stop(controller, signal) }
@@ -335,21 +342,32 @@ final class FirecrackerMode {
                     if let machine = controller.machine { return end(machine, controller) }
                 case .guestIsUp: reportBoot(controller.machine)
                 case .deviceHasGone: controller.noteRemoved()
-                case .server, nil: server?.handle(token, loop, now) { service.answer($0) }
+                case .server, nil: server?.handle(token, readiness, loop, now) { service.answer($0) }
                 }
             }
             if let due = nextFlush, due <= now {
                 nextFlush = now + Self.period
                 flush(controller.machine, controller.resources)
             }
+            if events.isEmpty { logger.flush() }
         }
     }
 
-    private func timeout(_ server: HTTPServer?, _ now: UInt64) -> CInt {
+    private func timeout(_ server: HTTPServer?) -> CInt {
+        if logger.waiting > 0 { return Self.patience }
+        guard nextFlush != nil || server?.isPaused ?? false else { return -1 }
+        let now = Self.coarseNanoseconds
         let ofServer = server?.timeout(now) ?? -1
         guard let nextFlush else { return ofServer }
         let ofFlush = nextFlush <= now ? 0 : CInt(clamping: (nextFlush - now) / 1_000_000 + 1)
         return ofServer < 0 ? ofFlush : min(ofServer, ofFlush)
+    }
+
+    /// The monotonic clock, some milliseconds late: who asks for the time, asks some hosts for a device's register.
+    private static var coarseNanoseconds: UInt64 {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &now)
+        return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
     }
 
     private func stop(_ controller: Controller, _ signal: Signal) -> CInt {

@@ -7,17 +7,14 @@ struct Service {
     let metrics: Metrics
 
     func answer(_ request: HTTPRequest) -> HTTPResponse {
-        // What only asks is told of when it is answered, at one go. What changes something is told of before that.
-        request.method == .get ? logger.together { answerEach(request) } : answerEach(request)
-    }
-
-    private func answerEach(_ request: HTTPRequest) -> HTTPResponse {
         let parts = request.pathParts
         logger.info { line in
             line.append("The API server received a ")
             Self.describe(request, parts, &line)
             line.append(UInt8(ascii: "."))
         }
+        // What changes something is told of before that.
+        if request.method != .get { logger.flush() }
         let counter = RequestCounter(request, parts)
         if let counter { metrics.count(counter) }
         let route: Route

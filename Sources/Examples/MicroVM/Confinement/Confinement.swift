@@ -28,8 +28,7 @@ final class Confinement: Sendable {
     }
 
     private let isOn: Bool
-    /// Those of a file, and of this program's own those that a thread has needed: they take longer to compile than all else
-    /// that the API's start does. A list, as there are few.
+    /// Those of a file, and of this program's own those that a thread has needed. A list, as there are few.
     private let programs: Mutex<[(role: ThreadRole, program: SeccompProgram)]>
 
     /// Compiles the filters of a file, and makes ready for what filters forbid.
@@ -55,7 +54,7 @@ final class Confinement: Sendable {
         }
     }
 
-    /// What a machine's threads do first. The filters of those that every machine has are compiled now, in memory that the
+    /// What a machine's threads do first. The filters of those that every machine has are made now, in memory that the
     /// calling thread has already. What fails here fails again in the thread, which can say so.
     var preparation: ThreadPreparation {
         if isOn { for role in [ThreadRole.processor, .devices, .serial] { _ = try? program(for: role) } }
@@ -65,7 +64,7 @@ final class Confinement: Sendable {
     private func program(for role: ThreadRole) throws(SeccompError) -> SeccompProgram {
         try programs.withLock { (programs) throws(SeccompError) in
             if let known = programs.first(where: { $0.role == role }) { return known.program }
-            let program = try ThreadFilters.profile(of: role).compile().program
+            let program = try CompiledFilters.program(of: role, process: UInt32(getpid()))
             programs.append((role, program))
             return program
         }

@@ -13,8 +13,10 @@ enum ThreadFilters {
         Dictionary(uniqueKeysWithValues: ThreadRole.all.map { ($0, profile(of: $0)) })
     }
 
-    static func profile(of role: ThreadRole) -> SeccompProfile {
-        switch role {
+    /// - Parameter process: the number of the process that the thread is of.
+    static func profile(of role: ThreadRole, process: UInt32 = UInt32(getpid())) -> SeccompProfile {
+        let everyThread = everyThread(process)
+        return switch role {
         case .processor: profile(everyThread + devices + processor)
         case .devices: profile(everyThread + devices + connections + [memory])
         case .share: profile(everyThread + devices + files)
@@ -46,9 +48,8 @@ enum ThreadFilters {
     // MARK: - Parts
 
     /// The allocator, locks, a thread's end, and what its descriptors are for.
-    private static var everyThread: [SeccompRule] {
-        let own = UInt64(getpid())
-        return ending + [
+    private static func everyThread(_ process: UInt32) -> [SeccompRule] {
+        ending + [
             calls("read", "write", "close"),
             calls("brk", "munmap", "mremap"),
             call("mmap", 2, without: UInt64(PROT_EXEC)), call("mprotect", 2, without: UInt64(PROT_EXEC)),
@@ -57,7 +58,7 @@ enum ThreadFilters {
             calls("rt_sigprocmask", "rt_sigreturn", "restart_syscall", "sigaltstack"),
             calls("clock_gettime", "clock_nanosleep", "nanosleep"),
             // Kicks, and abort(3), which is how Swift ends a program that broke its own rules.
-            call("tgkill", 0, own), call("rt_sigaction", 0, UInt64(SIGABRT)),
+            call("tgkill", 0, UInt64(process)), call("rt_sigaction", 0, UInt64(SIGABRT)),
         ]
     }
 

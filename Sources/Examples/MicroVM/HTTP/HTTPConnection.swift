@@ -5,10 +5,14 @@ import Linux
 final class HTTPConnection {
     /// Bytes that may wait for a client to take them. Until it does, nothing more of it is read.
     private static let mostWaiting = 64 << 10
-    /// Bytes that are read in a turn, so that others have theirs.
+    /// Bytes that are read in a turn, and pieces that they come in, so that others have theirs.
     private static let budget = 64 << 10
+    private static let mostReads = 16
     /// Bytes that are read with one call.
     private static let atOnce = 4096
+    /// Bytes that may lie in the socket although they were looked at, and pieces, which are gone through each time.
+    private static let mostLeft = 2048
+    private static let mostLooks = 12
     /// Bytes that are thrown away behind a fault: a client that writes on would else not see why it failed.
     private static let mostThrownAway = 1 << 20
 
@@ -16,6 +20,13 @@ final class HTTPConnection {
     private var parser: RequestParser
     private var waiting: [UInt8] = []
     private var sent = 0
+    /// Bytes that were looked at and lie in the socket all the same; see ``read()``.
+    private var left = 0
+    private var looks = 0
+    /// The client sends nothing more.
+    private var hasEnded = false
+    /// There may be more to read, of which nobody tells.
+    private(set) var isBehind = false
     /// The connection ends when all is sent.
     private var isLast = false
     private var thrownAway = 0
@@ -38,17 +49,21 @@ final class HTTPConnection {
 
     private var isSending: Bool { sent < waiting.count }
 
-    /// What it waits for.
+    /// What it waits for; to be told of what is new.
     var interest: Readiness {
-        if isSending { return isLast || waiting.count - sent >= Self.mostWaiting ? .writable : [.readable, .writable] }
-        return .readable
+        guard isSending else { return [.readable, .peerClosed, .edgeTriggered] }
+        return isLast || waiting.count - sent >= Self.mostWaiting
+            ? [.writable, .edgeTriggered] : [.readable, .writable, .peerClosed, .edgeTriggered]
     }
 
     /// Moves what can be moved without waiting.
-    func turn(_ now: UInt64, _ answer: (HTTPRequest) -> HTTPResponse) {
+    ///
+    /// - Parameter readiness: what the loop has told.
+    func turn(_ readiness: Readiness, _ now: UInt64, _ answer: (HTTPRequest) -> HTTPResponse) {
+        if !readiness.isDisjoint(with: [.peerClosed, .hangUp, .error]) { hasEnded = true }
         if isSending { send(now) }
-        var left = Self.budget
-        var isDrained = false
+        var (budget, reads) = (Self.budget, 0)
+        isBehind = false
         while !isOver, !isLast || !isSending, waiting.count - sent < Self.mostWaiting {
             // What is whole already comes before what is not read yet.
             if !isLast {
@@ -59,12 +74,11 @@ final class HTTPConnection {
                 send(now)
                 guard waiting.count - sent < Self.mostWaiting, !isLast else { continue }
             }
-            // What is left in the socket is told of again; what was read would not be.
-            guard left > 0, !isDrained, let count = read() else { return }
-            // It took all that was there. What came since is told of.
-            isDrained = count > 0 && count < Self.atOnce
+            isBehind = budget <= 0 || reads == Self.mostReads
+            guard !isBehind, let count = read(isFirst: reads == 0) else { return }
             lastMoved = now
-            left -= count
+            budget -= count
+            reads += 1
             if count == 0 {
                 // Half a request is none. What was answered is sent all the same, if the client takes it.
                 isOver = !isSending
@@ -128,22 +142,50 @@ final class HTTPConnection {
         sent = 0
         if waiting.capacity > Self.atOnce { waiting = [] } else { waiting.removeAll(keepingCapacity: true) }
         guard isLast else { return }
-        // The client sees the end; what it sends meanwhile is thrown away, up to an amount.
+        // The client sees the end, and no reset for what it sent; what it sends meanwhile is thrown away, up to an amount.
+        take()
         shutdown(socket.rawValue, CInt(SHUT_WR))
         if thrownAway >= Self.mostThrownAway { isOver = true }
     }
 
     /// Hands the parser what is there, if the connection goes on.
     ///
+    /// What is read from a Unix socket wakes who sent it and waits for the answer, in vain: two switches between processes,
+    /// for nothing. So it is looked at (`MSG_PEEK`), and taken when it is much, or when something else is to be seen.
+    ///
+    /// - Parameter isFirst: the first time in a turn, when there is something.
     /// - Returns: how much it was: bytes; nil where nothing is there yet, 0 at the end.
-    private func read() -> Int? {
+    private func read(isFirst: Bool) -> Int? {
         withUnsafeTemporaryAllocation(byteCount: Self.atOnce, alignment: 16) { bytes in
+            if left < Self.mostLeft, looks < Self.mostLooks, !isLast, !hasEnded {
+                let count = recv(socket.rawValue, bytes.baseAddress, bytes.count, CInt(MSG_PEEK))
+                if count > left {
+                    parser.take(UnsafeRawBufferPointer(rebasing: bytes[left..<count]))
+                    defer { (left, looks) = (count, looks + 1) }
+                    return count - left
+                }
+                // Of more, and of the end, the loop tells.
+                if !isFirst { return nil }
+            }
+            take()
             while true {
                 let count = Glibc.read(socket.rawValue, bytes.baseAddress, bytes.count)
                 if count > 0, !isLast { parser.take(UnsafeRawBufferPointer(rebasing: bytes[..<count])) }
                 if count >= 0 { return count }
                 if Errno.current == .wouldBlock { return nil }
                 if Errno.current != .interrupted { return 0 }
+            }
+        }
+    }
+
+    /// Takes what was looked at.
+    private func take() {
+        looks = 0
+        withUnsafeTemporaryAllocation(byteCount: Self.atOnce, alignment: 16) { bytes in
+            while left > 0 {
+                let count = Glibc.read(socket.rawValue, bytes.baseAddress, min(left, bytes.count))
+                guard count > 0 else { return left = 0 }
+                left -= count
             }
         }
     }

@@ -48,6 +48,9 @@ final class HTTPServer {
 
     deinit { unlink(path) }
 
+    /// Nobody is let in for a while.
+    var isPaused: Bool { pausedUntil != nil }
+
     /// How long the loop may wait for the server's sake: milliseconds; -1 for ever.
     func timeout(_ now: UInt64) -> CInt {
         guard let pausedUntil else { return -1 }
@@ -56,13 +59,14 @@ final class HTTPServer {
 
     /// Handles an event of the loop's; one that is not the server's is left alone.
     func handle(
-        _ token: UInt64, _ loop: borrowing EventLoop, _ now: UInt64, _ answer: (HTTPRequest) -> HTTPResponse
+        _ token: UInt64, _ readiness: Readiness, _ loop: borrowing EventLoop, _ now: UInt64,
+        _ answer: (HTTPRequest) -> HTTPResponse
     ) {
         if token == firstToken { return accept(loop, now) }
         // Absent: closed by an earlier event of the same wait.
         guard let (_, connection) = connections.first(where: { $0.token == token }) else { return }
         let before = connection.interest
-        connection.turn(now, answer)
+        connection.turn(readiness, now, answer)
         settle(connection, token, loop, before)
     }
 
@@ -104,7 +108,7 @@ final class HTTPServer {
         }
         let token = nextToken
         nextToken += 1
-        guard (try? loop.add(connection.socket, for: .readable, token: token)) != nil else { return }
+        guard (try? loop.add(connection.socket, for: connection.interest, token: token)) != nil else { return }
         connections.append((token, connection))
     }
 
@@ -113,7 +117,7 @@ final class HTTPServer {
     ) {
         if connection.isOver { return close(token, loop) }
         let interest = connection.interest
-        guard interest != before else { return }
+        guard interest != before || connection.isBehind else { return }
         if (try? loop.modify(connection.socket, for: interest, token: token)) == nil { close(token, loop) }
     }
 

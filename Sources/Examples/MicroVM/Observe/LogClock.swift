@@ -7,9 +7,13 @@ struct LogClock {
     private var second: time_t?
     private var upToSecond: [UInt8] = []
 
-    mutating func append(to line: inout [UInt8]) {
+    static var now: timespec {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
+        return time
+    }
+
+    mutating func append(_ time: timespec, to line: inout [UInt8]) {
         if time.tv_sec != second {
             upToSecond = Self.text(time.tv_sec)
             second = time.tv_sec

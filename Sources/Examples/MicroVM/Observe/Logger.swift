@@ -5,7 +5,7 @@ import Synchronization
 /// Writes lines like Firecracker's: `2026-11-28T03:15:34.123456789 [id:main:INFO:file:line] message`.
 ///
 /// Lines go to standard output until a file or a pipe is named. The writer never waits: a line that is not taken at once
-/// is counted as missed.
+/// is counted as missed. Nor does anybody wait for the log: between ``gather()`` and ``flush()`` lines are kept as they are.
 final class Logger: Sendable {
     private struct State: ~Copyable {
         var target: Descriptor?
@@ -14,15 +14,25 @@ final class Logger: Sendable {
         var showsOrigin = false
         var module: String?
         var missed: UInt64 = 0
-        /// The lines that are to be written, and how many they are; their room stays.
-        var lines: [UInt8] = []
-        var count: UInt64 = 0
-        /// They wait for more.
-        var isGathering = false
+        var gathers = false
+        var lines: [Line] = []
+        /// What the lines say, one behind the other.
+        var messages: [UInt8] = []
+        /// The text that is written; its room stays.
+        var text: [UInt8] = []
         var clock = LogClock()
     }
 
-    /// What long lines took is given back, and no more wait: a pipe takes so much in one piece. Bytes.
+    private struct Line {
+        let time: timespec
+        let level: LogLevel
+        let file: String
+        let number: Int
+        /// Where its message ends.
+        let end: Int
+    }
+
+    /// Bytes: what more text took is given back, and more messages do not wait. A pipe takes so much in one piece.
     private static let mostKept = 4096
 
     let id: String
@@ -45,6 +55,7 @@ final class Logger: Sendable {
         var target: Descriptor?
         if let path = settings.path { target = try openForLines(path) }
         state.withLock { state in
+            write(&state)
             if let opened = target.take() { state.target = consume opened }
             state.level = settings.level ?? .info
             state.showsLevel = settings.showsLevel ?? state.showsLevel
@@ -74,48 +85,60 @@ final class Logger: Sendable {
         log(.info, writing: message, file, line)
     }
 
-    /// Writes the lines of one step of work with one call, when it is done.
-    func together<Result>(_ work: () -> Result) -> Result {
-        state.withLock { $0.isGathering = true }
-        defer {
-            state.withLock { state in
-                state.isGathering = false
-                Self.write(&state)
-            }
-        }
-        return work()
-    }
+    /// Keeps the lines of this thread, the program's first, from now on until ``flush()``; those of others don't wait.
+    func gather() { state.withLock { $0.gathers = true } }
+
+    /// How many lines are kept.
+    var waiting: Int { state.withLock { $0.lines.count } }
+
+    /// Writes the lines that are kept, with one call.
+    func flush() { state.withLock { write(&$0) } }
 
     private func log(_ level: LogLevel, _ message: () -> String, _ file: String, _ line: Int) {
         log(level, writing: { $0.append(text: message()) }, file, line)
     }
 
     private func log(_ level: LogLevel, writing message: (inout [UInt8]) -> Void, _ file: String, _ line: Int) {
+        let isFirst = pthread_equal(pthread_self(), first) != 0
         state.withLock { state in
             guard level <= state.level, state.module.map({ Self.module(file).hasPrefix($0) }) ?? true else { return }
-            state.clock.append(to: &state.lines)
-            state.lines.append(" [")
-            state.lines.append(text: id)
-            state.lines.append(UInt8(ascii: ":"))
-            state.lines.append(text: thread)
-            if state.showsLevel { state.lines.append(text: ":\(level.name)") }
-            if state.showsOrigin { state.lines.append(text: ":\(file):\(line)") }
-            state.lines.append("] ")
-            message(&state.lines)
-            state.lines.append(UInt8(ascii: "\n"))
-            state.count += 1
-            // Half a page is room for another line of its kind.
-            if !state.isGathering || state.lines.count > Self.mostKept / 2 { Self.write(&state) }
+            // The lines before are the first thread's.
+            if !isFirst { write(&state) }
+            message(&state.messages)
+            state.lines.append(
+                Line(time: LogClock.now, level: level, file: file, number: line, end: state.messages.count))
+            if !state.gathers || !isFirst || state.messages.count > Self.mostKept / 4 {
+                write(&state, thread: isFirst ? "main" : threadName)
+            }
         }
     }
 
-    private static func write(_ state: inout State) {
+    private func write(_ state: inout State, thread: String = "main") {
         guard !state.lines.isEmpty else { return }
-        let number = number(state.target)
-        let count = state.lines.withUnsafeBytes { Glibc.write(number, $0.baseAddress, $0.count) }
-        if count != state.lines.count { state.missed += state.count }
-        state.count = 0
-        if state.lines.capacity > mostKept { state.lines = [] } else { state.lines.removeAll(keepingCapacity: true) }
+        var start = 0
+        for line in state.lines {
+            state.clock.append(line.time, to: &state.text)
+            state.text.append(" [")
+            state.text.append(text: id)
+            state.text.append(UInt8(ascii: ":"))
+            state.text.append(text: thread)
+            if state.showsLevel { state.text.append(text: ":\(line.level.name)") }
+            if state.showsOrigin { state.text.append(text: ":\(line.file):\(line.number)") }
+            state.text.append("] ")
+            state.text += state.messages[start..<line.end]
+            state.text.append(UInt8(ascii: "\n"))
+            start = line.end
+        }
+        let number = Self.number(state.target)
+        let count = state.text.withUnsafeBytes { Glibc.write(number, $0.baseAddress, $0.count) }
+        if count != state.text.count { state.missed += UInt64(state.lines.count) }
+        state.lines.removeAll(keepingCapacity: true)
+        Self.empty(&state.messages)
+        Self.empty(&state.text)
+    }
+
+    private static func empty(_ bytes: inout [UInt8]) {
+        if bytes.capacity > mostKept { bytes = [] } else { bytes.removeAll(keepingCapacity: true) }
     }
 
     /// `bulkhead_vm::Logger` for `bulkhead_vm/Logger.swift`.
@@ -132,8 +155,7 @@ final class Logger: Sendable {
     }
 
     /// The program's first thread is `main`, the others have the names that `ps` shows.
-    private var thread: String {
-        if pthread_equal(pthread_self(), first) != 0 { return "main" }
+    private var threadName: String {
         guard let name = try? readText("/proc/thread-self/comm") else { return "-" }
         return String(name.dropLast())
     }
