@@ -59,10 +59,12 @@ let package = Package(
 
         // Layer 4: examples, over the public API alone.
         .target(name: "CProgram", path: "Sources/Examples/CProgram"),
+        .target(name: "CEmbedded", path: "Sources/Examples/CEmbedded"),
         .executableTarget(
             name: "bulkhead-oci",
             dependencies: [
-                "CProgram", "Containers", "OCI", "Linux", "Cgroups", "Namespaces", "Seccomp", "Capabilities",
+                "CProgram", "CEmbedded", "Containers", "OCI", "Linux", "Cgroups", "Namespaces", "Seccomp",
+                "Capabilities",
             ],
             path: "Sources/Examples/OCIRuntime"),
         .executableTarget(
@@ -74,6 +76,7 @@ let package = Package(
             name: "bulkhead-vm",
             dependencies: [
                 "Machines", "KVM", "Virtio", "GuestMemory", "OCI", "Linux", "Launch", "Seccomp", "CConfinement",
+                "CEmbedded",
             ],
             path: "Sources/Examples/MicroVM"),
         .executableTarget(

@@ -8,7 +8,8 @@ import Linux
 public protocol Device: AnyObject, Sendable {
     /// What the device is.
     var type: DeviceType { get }
-    /// The class that it is an object of, for ``from(_:)``: Embedded Swift has no `as?`.
+    /// The class that it is an object of, for ``from(_:)``, as Embedded Swift has no `as?`. Not to be implemented: what every
+    /// device has is right.
     var classIdentity: ObjectIdentifier { get }
     /// The feature bits of the device's own that it offers.
     var offered: Features { get }

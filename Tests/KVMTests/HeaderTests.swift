@@ -286,17 +286,13 @@ import Testing
             ] {
                 #expect(headers["kvm_run.\(name)"] == payload + UInt64(offset), "\(name)")
             }
-            for (name, field) in [
-                ("memory_fault.flags", MemoryLayout<bh_kvm_memory_fault>.offset(of: \.flags)),
-                ("memory_fault.gpa", MemoryLayout<bh_kvm_memory_fault>.offset(of: \.gpa)),
-                ("memory_fault.size", MemoryLayout<bh_kvm_memory_fault>.offset(of: \.size)),
-                ("arm_sea.flags", MemoryLayout<bh_kvm_arm_sea>.offset(of: \.flags)),
-                ("arm_sea.esr", MemoryLayout<bh_kvm_arm_sea>.offset(of: \.esr)),
-                ("arm_sea.gva", MemoryLayout<bh_kvm_arm_sea>.offset(of: \.gva)),
-                ("arm_sea.gpa", MemoryLayout<bh_kvm_arm_sea>.offset(of: \.gpa)),
+            // Not every host's headers have these.
+            for (name, offset) in [
+                ("memory_fault.flags", 0), ("memory_fault.gpa", 8), ("memory_fault.size", 16), ("arm_sea.flags", 0),
+                ("arm_sea.esr", 8), ("arm_sea.gva", 16), ("arm_sea.gpa", 24),
             ] {
-                guard let offset = headers["kvm_run.\(name)"] else { continue }
-                #expect(field.map(UInt64.init) == offset - payload, "\(name)")
+                guard let found = headers["kvm_run.\(name)"] else { continue }
+                #expect(found == payload + UInt64(offset), "\(name)")
             }
         }
 

@@ -49,6 +49,32 @@ import Testing
         }
     }
 
+    @Test func valuesOfOneArgumentAreTestedWithOneLoad() throws {
+        // More than a jump reaches; then others that must not be taken for them.
+        var rules = (0..<600).map { SeccompRule(["ioctl"], .allow, when: [word(1, UInt64($0) * 7)]) }
+        rules.append(SeccompRule(["ioctl"], .log, when: [word(1, 5000)]))
+        rules.append(
+            SeccompRule(["ioctl"], .allow, when: [ArgumentTest(1, .maskedEqual, 0xff00_0000, valueTwo: 0x1200_0000)]))
+        rules.append(SeccompRule(["ioctl"], .allow, when: [word(2, 5001)]))
+        let profile = SeccompProfile(defaultAction: .trap, rules: rules, newerCalls: .defaultAction)
+        let program = try profile.compile(with: .direct, native: .x86_64).program
+        func answer(_ one: UInt64, _ two: UInt64 = 0) throws -> SeccompAction {
+            program.simulate(try SystemCall("ioctl", on: .x86_64, [0, one, two]))
+        }
+        for value: UInt64 in 0..<4300 {
+            let expected: SeccompAction = value % 7 == 0 && value < 4200 ? .allow : .trap
+            #expect(try answer(value) == expected)
+            #expect(try answer(value | 1 << 32) == expected, "the upper half is not looked at")
+        }
+        #expect(try answer(5000) == .log && answer(0x1234_5678) == .allow && answer(1, 5001) == .allow)
+        #expect(program.instructions.count < 640)
+    }
+
+    /// The lower half of an argument is this.
+    private func word(_ index: UInt32, _ value: UInt64) -> ArgumentTest {
+        ArgumentTest(index, .maskedEqual, 0xffff_ffff, valueTwo: value)
+    }
+
     /// Random profiles: the direct compiler, libseccomp and the plain meaning say the same of each call.
     @Test(arguments: 0..<40)
     func compilersAgreeWithTheProfilesMeaning(seed: Int) throws {

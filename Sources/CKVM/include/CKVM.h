@@ -34,21 +34,6 @@ struct bh_kvm_memory_attributes {
     uint64_t flags;
 };
 
-// Linux 6.8, KVM_EXIT_MEMORY_FAULT.
-struct bh_kvm_memory_fault {
-    uint64_t flags;
-    uint64_t gpa;
-    uint64_t size;
-};
-
-// Linux 6.19, KVM_EXIT_ARM_SEA.
-struct bh_kvm_arm_sea {
-    uint64_t flags;
-    uint64_t esr;
-    uint64_t gva;
-    uint64_t gpa;
-};
-
 // The part of the run page that depends on the exit reason.
 enum {
     BH_KVM_PAYLOAD_OFFSET = offsetof(struct kvm_run, padding),

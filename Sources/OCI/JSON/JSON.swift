@@ -1,7 +1,3 @@
-#if hasFeature(Embedded)
-    import Glibc
-#endif
-
 /// A JSON value, for what has no type of its own here: log lines, listings, events.
 ///
 /// ```swift
@@ -104,16 +100,6 @@ extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Express
 }
 
 extension JSON: DocumentValue {
-    /// The nearest number to a number's text; infinity where it is beyond all.
-    private static func real(_ text: String) -> Double {
-        #if hasFeature(Embedded)
-            // The initializer's C part is not there. No program that is built so asks for another locale than C.
-            return strtod(text, nil)
-        #else
-            return Double(text) ?? .infinity
-        #endif
-    }
-
     package init(_ element: DocumentElement) throws(DocumentError) {
         let node = element.node
         switch node.kind {
@@ -123,9 +109,9 @@ extension JSON: DocumentValue {
             if let value = element.withTree({ $0.integer(node) }) {
                 self = .integer(value)
             } else {
-                self = .real(Self.real(element.withTree { $0.text(node) }))
+                self = .real(Double(element.withTree { $0.text(node) }) ?? .infinity)
             }
-        case .real: self = .real(Self.real(element.withTree { $0.text(node) }))
+        case .real: self = .real(Double(element.withTree { $0.text(node) }) ?? .nan)
         case .string: self = .string(element.withTree { $0.string(node) })
         case .array: self = .array(try element.elements { (element) throws(DocumentError) in try JSON(element) })
         case .object:

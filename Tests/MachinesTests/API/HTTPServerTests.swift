@@ -1,3 +1,4 @@
+import CConfinement
 import Glibc
 import Linux
 import Testing
@@ -90,6 +91,31 @@ extension Descriptor {
         }
         try server.turn()
         #expect(server.count == 5000 && asked == 5000)
+    }
+
+    /// Requests are looked at first, which wakes nobody, and taken by and by.
+    @Test func eachRequestIsAnsweredOnceHoweverItComes() throws {
+        let server = try TestServer(bodyLimit: 10_000)
+        let client = try server.client()
+        try client.write(get)
+        try server.turn()
+        #expect(try client.received()?.hasPrefix("HTTP/1.1 200") == true && server.count == 1)
+        #expect(bh_unread(client.rawValue) > 0, "the first was taken")
+        var (expected, wasTaken) = (1, false)
+        for size in [0, 1, 20, 700, 5000, 9000, 0, 3, 4096] + Array(repeating: 0, count: 100) {
+            let body = String(repeating: "b", count: size)
+            let request = Array("PUT /a HTTP/1.1\r\nContent-Length: \(size)\r\n\r\n\(body)".utf8)
+            for piece in [request[..<7], request[7..<20], request[20...]] {
+                #expect(try client.received()?.isEmpty == true)
+                try client.write(Array(piece))
+                try server.turn()
+            }
+            expected += 1
+            #expect(server.count == expected, "a body of \(size)")
+            #expect(try client.received()?.split(separator: "HTTP/1.1 200").count == 1)
+            if bh_unread(client.rawValue) == 0 { wasTaken = true }
+        }
+        #expect(wasTaken)
     }
 
     @Test func answersComeInOrderOverOneConnection() throws {

@@ -1,3 +1,4 @@
+import Glibc
 import OCI
 
 /// Answers requests: counts them, finds out what they ask for, has it done and logs what became of it.
@@ -8,7 +9,8 @@ struct Service {
 
     func answer(_ request: HTTPRequest) -> HTTPResponse {
         let parts = request.pathParts
-        logger.info { line in
+        let time = LogClock.now
+        logger.info(at: time) { line in
             line.append("The API server received a ")
             Self.describe(request, parts, &line)
             line.append(UInt8(ascii: "."))
@@ -33,7 +35,10 @@ struct Service {
                 logger.info("The request was executed successfully. Status code: 204 No Content.")
                 response = HTTPResponse(.noContent)
             case .value(let json):
-                logger.info { $0.append("The request was executed successfully. Status code: 200 OK.") }
+                // What tells of something has taken no time.
+                logger.info(at: time) {
+                    $0.append("The request was executed successfully. Status code: 200 OK.")
+                }
                 response = HTTPResponse(.ok, json)
             }
         } catch { response = refuse(error) }

@@ -42,6 +42,9 @@ final class HTTPConnection {
         lastMoved = now
     }
 
+    // A client whose bytes lie there unread would be told of a reset.
+    deinit { take() }
+
     /// Whether it keeps its place without using it: half a request came, or an answer is not taken.
     func isStuck(_ now: UInt64, after nanoseconds: UInt64) -> Bool {
         (parser.isInside || isSending || isLast) && now >= lastMoved && now - lastMoved >= nanoseconds

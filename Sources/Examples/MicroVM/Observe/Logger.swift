@@ -80,9 +80,13 @@ final class Logger: Sendable {
         log(.debug, message, file, line)
     }
 
-    /// For lines that every request brings: the message is put together in the line itself.
-    func info(file: String = #fileID, line: Int = #line, writing message: (inout [UInt8]) -> Void) {
-        log(.info, writing: message, file, line)
+    /// For lines that every request brings: the message is put together where it is kept.
+    ///
+    /// - Parameter time: when it was, as ``LogClock/now`` had it.
+    func info(
+        at time: timespec, file: String = #fileID, line: Int = #line, writing message: (inout [UInt8]) -> Void
+    ) {
+        log(.info, at: time, writing: message, file, line)
     }
 
     /// Keeps the lines of this thread, the program's first, from now on until ``flush()``; those of others don't wait.
@@ -95,10 +99,12 @@ final class Logger: Sendable {
     func flush() { state.withLock { write(&$0) } }
 
     private func log(_ level: LogLevel, _ message: () -> String, _ file: String, _ line: Int) {
-        log(level, writing: { $0.append(text: message()) }, file, line)
+        log(level, at: nil, writing: { $0.append(text: message()) }, file, line)
     }
 
-    private func log(_ level: LogLevel, writing message: (inout [UInt8]) -> Void, _ file: String, _ line: Int) {
+    private func log(
+        _ level: LogLevel, at time: timespec?, writing message: (inout [UInt8]) -> Void, _ file: String, _ line: Int
+    ) {
         let isFirst = pthread_equal(pthread_self(), first) != 0
         state.withLock { state in
             guard level <= state.level, state.module.map({ Self.module(file).hasPrefix($0) }) ?? true else { return }
@@ -106,7 +112,7 @@ final class Logger: Sendable {
             if !isFirst { write(&state) }
             message(&state.messages)
             state.lines.append(
-                Line(time: LogClock.now, level: level, file: file, number: line, end: state.messages.count))
+                Line(time: time ?? LogClock.now, level: level, file: file, number: line, end: state.messages.count))
             if !state.gathers || !isFirst || state.messages.count > Self.mostKept / 4 {
                 write(&state, thread: isFirst ? "main" : threadName)
             }
