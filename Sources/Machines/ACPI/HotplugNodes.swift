@@ -28,7 +28,7 @@ extension ACPITables {
     private static let isThere: UInt64 = 0xf
     /// What a notification says: look at the device, let go of it, the generation id has changed; section 5.6.6 and the
     /// "Virtual Machine Generation ID" document.
-    private static let deviceCheck: UInt64 = 1
+    static let deviceCheck: UInt64 = 1
     private static let ejectRequest: UInt64 = 3
     private static let generationChanged: UInt64 = 0x80
 
@@ -142,13 +142,13 @@ extension ACPITables {
             AML.when(AML.and(AML.local(0), AML.integer(UInt64(event.rawValue))), terms)
         }
         func each(
-            _ register: String, _ prefix: String, _ indices: Range<Int>, _ what: UInt64? = nil
+            _ register: String, _ prefix: String, _ indices: Range<Int>, _ what: UInt64 = Self.deviceCheck
         ) -> [[UInt8]] {
             [AML.store(AML.value(register), AML.local(1))]
                 + indices.map { index in
                     AML.when(
                         AML.and(AML.local(1), AML.integer(1 << UInt64(index))),
-                        [AML.notify(Self.hexadecimal(prefix, index), what ?? Self.deviceCheck)])
+                        [AML.notify(Self.hexadecimal(prefix, index), what)])
                 }
         }
         // Reading the events takes them.

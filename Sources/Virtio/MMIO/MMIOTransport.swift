@@ -117,9 +117,9 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
     func showConfiguration() { registers.setConfiguration(device.configuration()) }
 
     deinit {
+        if let registrar { loop.detach(registrar) }
         // The device may be somebody else's, too, and knows this transport by the host alone.
         if host != nil { device.lock.locked { device.stop() } }
-        if let registrar { loop.detach(registrar) }
     }
 
     /// Ends the device's work and lets the loop forget it, as when its machine ends.

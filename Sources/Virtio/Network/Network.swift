@@ -51,6 +51,7 @@ public final class Network: Device, @unchecked Sendable {
     ///   - taps: one for each pair of queues: 1 to 256.
     ///   - options: what can be chosen.
     public convenience init(_ taps: [Tap], _ options: Options = Options()) throws(SystemError) {
+        // One by one: Embedded Swift casts no arrays.
         try self.init(cables: taps.map { $0 }, options)
     }
 

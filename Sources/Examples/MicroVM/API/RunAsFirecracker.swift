@@ -115,8 +115,8 @@ final class FirecrackerMode {
         let server = arguments.hasAPI ? try listen() : nil
         if let path = arguments.configuration { try configure(controller, FirecrackerFile(path: path)) }
         reportStartUp()
-        // What the log reads for its first line, a filter of somebody else's may forbid.
-        if case .file = arguments.confinement { logger.flush() }
+        // The log's first line needs the rules of the local time, whose file a filter of somebody else's may not let it open.
+        if case .file = arguments.confinement { tzset() }
         // Before the first request: whoever makes it may be a stranger.
         do throws(MachineError) { try confinement.confine(.api) } catch { throw Failure(.refused, error.description) }
         return try wait(controller, server)

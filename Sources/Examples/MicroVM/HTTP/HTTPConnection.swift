@@ -20,7 +20,7 @@ final class HTTPConnection {
     private var parser: RequestParser
     private var waiting: [UInt8] = []
     private var sent = 0
-    /// Bytes that were looked at and lie in the socket all the same; see ``read()``.
+    /// Bytes that were looked at and lie in the socket all the same; see ``read(isFirst:)``.
     private var left = 0
     private var looks = 0
     /// The client sends nothing more.
@@ -187,8 +187,11 @@ final class HTTPConnection {
         withUnsafeTemporaryAllocation(byteCount: Self.atOnce, alignment: 16) { bytes in
             while left > 0 {
                 let count = Glibc.read(socket.rawValue, bytes.baseAddress, min(left, bytes.count))
-                guard count > 0 else { return left = 0 }
-                left -= count
+                if count > 0 {
+                    left -= count
+                } else if count == 0 || Errno.current != .interrupted {
+                    left = 0
+                }
             }
         }
     }
