@@ -28,7 +28,7 @@ extension ACPITables {
     private static let isThere: UInt64 = 0xf
     /// What a notification says: look at the device, let go of it, the generation id has changed; section 5.6.6 and the
     /// "Virtual Machine Generation ID" document.
-    static let deviceCheck: UInt64 = 1
+    private static let deviceCheck: UInt64 = 1
     private static let ejectRequest: UInt64 = 3
     private static let generationChanged: UInt64 = 0x80
 
@@ -142,7 +142,7 @@ extension ACPITables {
             AML.when(AML.and(AML.local(0), AML.integer(UInt64(event.rawValue))), terms)
         }
         func each(
-            _ register: String, _ prefix: String, _ indices: Range<Int>, _ what: UInt64 = Self.deviceCheck
+            _ register: String, _ prefix: String, _ indices: Range<Int>, _ what: UInt64
         ) -> [[UInt8]] {
             [AML.store(AML.value(register), AML.local(1))]
                 + indices.map { index in
@@ -154,12 +154,16 @@ extension ACPITables {
         // Reading the events takes them.
         var events = [AML.store(AML.value("HPEV"), AML.local(0))]
         if growsProcessors {
-            events.append(on(.processors, each("HPPC", "CP", processors..<hotplug.maximumProcessors)))
+            events.append(on(.processors, each("HPPC", "CP", processors..<hotplug.maximumProcessors, Self.deviceCheck)))
         }
-        if hotplug.memorySlots > 0 { events.append(on(.memory, each("HPMC", "ME", 0..<hotplug.memorySlots))) }
+        if hotplug.memorySlots > 0 {
+            events.append(on(.memory, each("HPMC", "ME", 0..<hotplug.memorySlots, Self.deviceCheck)))
+        }
         if !hotplug.devices.isEmpty {
             let slots = hotplug.devices.indices
-            events.append(on(.devices, each("HPDC", "SL", slots) + each("HPDE", "SL", slots, Self.ejectRequest)))
+            events.append(
+                on(.devices, each("HPDC", "SL", slots, Self.deviceCheck) + each("HPDE", "SL", slots, Self.ejectRequest))
+            )
         }
         if !hotplug.generation.isEmpty {
             events.append(on(.generation, [AML.notify("VGEN", Self.generationChanged)]))
