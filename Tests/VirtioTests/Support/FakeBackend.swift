@@ -74,12 +74,13 @@ final class FakeBackend: Sendable {
         if let thread = thread.withLock({ $0.take() }) { pthread_join(thread, nil) }
     }
 
-    /// Whether nobody has the descriptor that came with an answer; once, at the end.
+    /// Whether nobody has the descriptor that came with an answer; once, at the end. A child that another suite forks has a
+    /// copy of it until its exec, so there is time.
     func isSentDescriptorClosed() -> Bool {
         pipe.withLock { ends in
             close(ends.write)
             var watched = pollfd(fd: ends.read, events: 0, revents: 0)
-            let isClosed = poll(&watched, 1, 0) == 1 && watched.revents & Int16(POLLHUP) != 0
+            let isClosed = poll(&watched, 1, 10_000) == 1 && watched.revents & Int16(POLLHUP) != 0
             close(ends.read)
             return isClosed
         }
