@@ -11,6 +11,10 @@ extension Target {
             let whole = read(stream, size: max(1, stream.count))
             let cut = read(stream, size: size)
             require(whole.events == cut.events && whole.fault == cut.fault, "cut, a stream means something else")
+            if whole.fault == nil, whole.isComplete {
+                let twice = read(stream + stream, size: size)
+                require(twice.events == whole.events + whole.events, "again, a stream means something else")
+            }
             for case .request(let request) in whole.events {
                 require(request.body?.count ?? 1 <= bodyLimit, "a body beyond the limit")
                 do throws(Fault) { _ = try Route(request) } catch {
@@ -44,7 +48,7 @@ extension Target {
 
     private static func read(
         _ stream: ArraySlice<UInt8>, size: Int
-    ) -> (events: [RequestParser.Event], fault: HTTPFault?) {
+    ) -> (events: [RequestParser.Event], fault: HTTPFault?, isComplete: Bool) {
         var parser = RequestParser(bodyLimit: bodyLimit)
         var events: [RequestParser.Event] = []
         var rest = stream
@@ -57,7 +61,7 @@ extension Target {
                     if event != .wantsContinue { events.append(event) }
                 }
             }
-        } catch { return (events, error) }
-        return (events, nil)
+        } catch { return (events, error, false) }
+        return (events, nil, !parser.isInside)
     }
 }

@@ -39,13 +39,11 @@ import Testing
         _ = try controller.perform(.put, "/machine-config", all)
         _ = try controller.perform(.patch, "/machine-config", #"{"vcpu_count": 2}"#)
         #expect(
-            try controller.perform(.get, "/machine-config")
-                == .value([
-                    "vcpu_count": 2, "mem_size_mib": 512, "smt": false, "track_dirty_pages": true,
-                    "huge_pages": "None",
-                ]))
+            try controller.perform(.get, "/machine-config").json == [
+                "vcpu_count": 2, "mem_size_mib": 512, "smt": false, "track_dirty_pages": true, "huge_pages": "None",
+            ])
         _ = try controller.perform(.patch, "/machine-config", #"{"smt": true}"#)
-        guard case .value(let json) = try controller.perform(.get, "/machine-config") else { return }
+        let json = try #require(try controller.perform(.get, "/machine-config").json)
         #expect(json["smt"] == true)
         let kernel = try scratch.file("kernel", [1])
         _ = try controller.perform(.put, "/boot-source", #"{"kernel_image_path": "\#(kernel)"}"#)
@@ -66,8 +64,7 @@ import Testing
             try controller.resources.configuration(acceptsEmulation: true).processorTemplate
         }
         func name() throws -> JSON? {
-            guard case .value(let json) = try controller.perform(.get, "/machine-config") else { return nil }
-            return json["cpu_template"]
+            try controller.perform(.get, "/machine-config").json?["cpu_template"]
         }
         _ = try controller.perform(.patch, "/machine-config", #"{"cpu_template": "T2S"}"#)
         #expect(try name() == "T2S" && template() == StaticTemplate.t2s.template)
@@ -145,7 +142,7 @@ import Testing
             controller.refusal(.put, "/drives/d", drive) == "Drive config error: A root block device already exists!")
         let made = try controller.resources.configuration(acceptsEmulation: true)
         #expect(made.persistentMemory.map(\.id) == ["a", "b"] && made.persistentMemory[1].limit.operations?.size == 3)
-        guard case .value(let json) = try controller.perform(.get, "/vm/config") else { return }
+        let json = try #require(try controller.perform(.get, "/vm/config").json)
         #expect(
             json["pmem"]?.arrayValue?.first == [
                 "id": "a", "path_on_host": JSON(path), "root_device": false, "read_only": false, "rate_limiter": nil,

@@ -43,6 +43,33 @@ import Testing
         }
     }
 
+    @Test("a request means the same whether the one before was the same or another", arguments: [1, 3, 1000])
+    func whatIsAskedAgain(size: Int) throws {
+        let few = [
+            "GET /a HTTP/1.1\r\n\r\n", "GET /a HTTP/1.1\r\nConnection: close\r\n\r\n", "GET /ab HTTP/1.1\r\n\r\n",
+            "GET /a HTTP/1.1\r\nAccept: x\r\n\r\n", "PUT /a HTTP/1.1\r\n\r\n", put,
+            "GET /a HTTP/1.1\r\nContent-Length: 1\r\n\r\nb",
+            "GET /a HTTP/1.1\r\nA: \(String(repeating: "a", count: 900))\r\n\r\n",
+        ]
+        var (parser, turn) = (RequestParser(bodyLimit: 100), 0)
+        // Each behind each, and behind itself.
+        for first in few {
+            for text in few.flatMap({ [first, $0, $0] }) {
+                let alone = try events(text)
+                #expect(alone.count == 1)
+                var found: [RequestParser.Event] = []
+                let bytes = Array(text.utf8)
+                for start in stride(from: 0, to: bytes.count, by: size) {
+                    parser.take(bytes[start..<min(start + size, bytes.count)])
+                    while let event = try parser.next() { found.append(event) }
+                }
+                #expect(found == alone && !parser.isInside)
+                turn += 1
+            }
+        }
+        #expect(turn == 3 * few.count * few.count)
+    }
+
     @Test func halfARequestIsNone() throws {
         for count in 0..<put.utf8.count {
             var parser = RequestParser(bodyLimit: 100)

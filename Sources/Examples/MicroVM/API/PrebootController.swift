@@ -22,9 +22,9 @@ final class PrebootController {
     /// Does what is asked, but for starts: those are for who can make a machine.
     func perform(_ action: Action) throws(Fault) -> Answer {
         switch action {
-        case .describeInstance: return .value(instance.json(.notStarted))
-        case .describeVersion: return .value(InstanceInfo.versionJSON)
-        case .describeMachine: return .value(resources.machine.json)
+        case .describeInstance: return .instance(instance, .notStarted)
+        case .describeVersion: return .version
+        case .describeMachine: return .machine(resources.machine)
         case .describeAll: return .value(resources.json)
         case .describeBalloon:
             guard let balloon = resources.balloon else { throw Fault("Balloon config error: No balloon device found.") }

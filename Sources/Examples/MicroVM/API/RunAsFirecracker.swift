@@ -327,8 +327,9 @@ final class FirecrackerMode {
 
     private func wait(_ controller: Controller, _ server: HTTPServer?) throws(Failure) -> CInt {
         let service = Service(controller: controller, logger: logger, metrics: metrics)
+        var events: [(token: UInt64, readiness: Readiness)] = []
         while true {
-            var events: [(token: UInt64, readiness: Readiness)] = []
+            events.removeAll(keepingCapacity: true)
             do throws(SystemError) {
                 try loop.wait(timeoutMilliseconds: timeout(server)) { events.append(($0, $1)) }
             } catch { throw Failure(.refused, error.description) }

@@ -31,9 +31,9 @@ final class RuntimeController {
     func perform(_ action: Action) throws(Fault) -> Answer {
         noteRemoved()
         switch action {
-        case .describeInstance: return .value(instance.json(machine.isPaused ? .paused : .running))
-        case .describeVersion: return .value(InstanceInfo.versionJSON)
-        case .describeMachine: return .value(resources.machine.json)
+        case .describeInstance: return .instance(instance, machine.isPaused ? .paused : .running)
+        case .describeVersion: return .version
+        case .describeMachine: return .machine(resources.machine)
         case .describeAll: return .value(resources.json)
         case .describeBalloon:
             _ = try balloon("Internal VMM")

@@ -2,48 +2,88 @@ import Glibc
 import OCI
 
 /// Answers requests: counts them, finds out what they ask for, has it done and logs what became of it.
-struct Service {
-    let controller: Controller
-    let logger: Logger
-    let metrics: Metrics
+///
+/// Clients ask the same again and again. What only depends on what they sent is found out once, and so is the text of an
+/// answer that is what it was; whether it is, the controller is asked each time.
+final class Service {
+    /// What was found out about a request.
+    private final class Question {
+        let target: String
+        /// What the log says of it.
+        let line: [UInt8]
+        let counter: RequestCounter?
+        let action: Result<Action, Fault>
+        let isDeprecated: Bool
+
+        init(_ request: HTTPRequest) {
+            let parts = request.pathParts
+            var line: [UInt8] = []
+            target = request.target
+            Service.describe(request, parts, &line)
+            self.line = line
+            counter = RequestCounter(request, parts)
+            do throws(Fault) {
+                let route = try Route(request, parts)
+                (action, isDeprecated) = (.success(route.action), route.isDeprecated)
+            } catch {
+                (action, isDeprecated) = (.failure(error), false)
+            }
+        }
+    }
+
+    private let controller: Controller
+    private let logger: Logger
+    private let metrics: Metrics
+    private var lastQuestion: Question?
+    private var lastAnswer: (answer: Answer, text: [UInt8])?
+
+    init(controller: Controller, logger: Logger, metrics: Metrics) {
+        self.controller = controller
+        self.logger = logger
+        self.metrics = metrics
+    }
 
     func answer(_ request: HTTPRequest) -> HTTPResponse {
-        let parts = request.pathParts
         let time = LogClock.now
-        logger.info(at: time) { line in
-            line.append("The API server received a ")
-            Self.describe(request, parts, &line)
-            line.append(UInt8(ascii: "."))
-        }
+        let question = question(request)
+        logger.info(at: time) { $0 += question.line }
         // What changes something is told of before that.
         if request.method != .get { logger.flush() }
-        let counter = RequestCounter(request, parts)
-        if let counter { metrics.count(counter) }
-        let route: Route
-        do throws(Fault) { route = try Route(request, parts) } catch {
-            if let counter { metrics.countRefusal(counter) }
-            return refuse(error)
+        if let counter = question.counter { metrics.count(counter) }
+        if case .failure(let fault) = question.action {
+            if let counter = question.counter { metrics.countRefusal(counter) }
+            return refuse(fault)
         }
-        if route.isDeprecated {
+        if question.isDeprecated {
             metrics.countDeprecated()
             logger.warn("\(request.method.rawValue) \(request.path): a field that is deprecated was used.")
         }
         var response: HTTPResponse
-        do throws(Fault) {
-            switch try controller.perform(route.action) {
-            case .done:
-                logger.info("The request was executed successfully. Status code: 204 No Content.")
-                response = HTTPResponse(.noContent)
-            case .value(let json):
-                // What tells of something has taken no time.
-                logger.info(at: time) {
-                    $0.append("The request was executed successfully. Status code: 200 OK.")
-                }
-                response = HTTPResponse(.ok, json)
-            }
-        } catch { response = refuse(error) }
-        response.isDeprecated = route.isDeprecated
+        do throws(Fault) { response = tell(try controller.perform(try question.action.get()), time) } catch {
+            response = refuse(error)
+        }
+        response.isDeprecated = question.isDeprecated
         return response
+    }
+
+    private func question(_ request: HTTPRequest) -> Question {
+        guard request.method == .get, request.body == nil else { return Question(request) }
+        if let lastQuestion, lastQuestion.target == request.target { return lastQuestion }
+        let question = Question(request)
+        lastQuestion = question
+        return question
+    }
+
+    private func tell(_ answer: Answer, _ time: timespec) -> HTTPResponse {
+        guard answer != .done else {
+            logger.info("The request was executed successfully. Status code: 204 No Content.")
+            return HTTPResponse(.noContent)
+        }
+        // What tells of something has taken no time.
+        logger.info(at: time) { $0.append("The request was executed successfully. Status code: 200 OK.") }
+        if case .value(let json) = answer { return HTTPResponse(.ok, json) }
+        if lastAnswer?.answer != answer { lastAnswer = (answer, answer.json?.encodedBytes() ?? []) }
+        return HTTPResponse(.ok, lastAnswer?.text)
     }
 
     private func refuse(_ fault: Fault) -> HTTPResponse {
@@ -53,14 +93,17 @@ struct Service {
     }
 
     private static func describe(_ request: HTTPRequest, _ parts: [String], _ line: inout [UInt8]) {
+        line.append("The API server received a ")
         line.append(request.method.capitalized)
         line.append(" request on ")
         // Encoded: no client may begin a line of the log.
         JSON(request.path).encode(into: &line)
         // What a guest is told about itself may be secret.
-        guard let body = request.body, parts.filter({ !$0.isEmpty }) != ["mmds"] else { return }
-        line.append(" with body ")
-        JSON(String(decoding: body, as: UTF8.self)).encode(into: &line)
+        if let body = request.body, parts.filter({ !$0.isEmpty }) != ["mmds"] {
+            line.append(" with body ")
+            JSON(String(decoding: body, as: UTF8.self)).encode(into: &line)
+        }
+        line.append(UInt8(ascii: "."))
     }
 }
 

@@ -8,8 +8,6 @@ final class HTTPConnection {
     /// Bytes that are read in a turn, and pieces that they come in, so that others have theirs.
     private static let budget = 64 << 10
     private static let mostReads = 16
-    /// Bytes that are read with one call.
-    private static let atOnce = 4096
     /// Bytes that may lie in the socket although they were looked at, and pieces, which are gone through each time.
     private static let mostLeft = 2048
     private static let mostLooks = 12
@@ -17,9 +15,13 @@ final class HTTPConnection {
     private static let mostThrownAway = 1 << 20
 
     let socket: Descriptor
+    private let room: ReadBuffer
     private var parser: RequestParser
     private var waiting: [UInt8] = []
     private var sent = 0
+    /// The last answer, if its bytes are few: clients ask the same again and again.
+    private var last: Encoded?
+    private static let mostRemembered = 1024
     /// Bytes that were looked at and lie in the socket all the same; see ``read(isFirst:)``.
     private var left = 0
     private var looks = 0
@@ -34,10 +36,12 @@ final class HTTPConnection {
     private(set) var lastMoved: UInt64
     private(set) var isOver = false
 
+    /// - Parameter room: where what is read comes to for a moment; others may have it, too.
     /// - Throws: where the socket can't be made non-blocking.
-    init(_ socket: consuming Descriptor, bodyLimit: Int, now: UInt64) throws(SystemError) {
+    init(_ socket: consuming Descriptor, _ room: ReadBuffer, bodyLimit: Int, now: UInt64) throws(SystemError) {
         try socket.setNonBlocking(true)
         self.socket = socket
+        self.room = room
         parser = RequestParser(bodyLimit: bodyLimit)
         lastMoved = now
     }
@@ -109,7 +113,7 @@ final class HTTPConnection {
                 case .request(let request):
                     let response = answer(request)
                     isLast = !request.keepsAlive
-                    response.encode(into: &waiting, closes: isLast)
+                    add(response)
                 }
             }
         } catch {
@@ -120,10 +124,30 @@ final class HTTPConnection {
         return false
     }
 
+    private func add(_ response: HTTPResponse) {
+        if isLast { return response.encode(into: &waiting, closes: true) }
+        if let last, last.response == response {
+            waiting += last.text
+            return
+        }
+        let start = waiting.count
+        response.encode(into: &waiting, closes: false)
+        if waiting.count - start <= Self.mostRemembered { last = Encoded(response, Array(waiting[start...])) }
+    }
+
+    private final class Encoded {
+        let response: HTTPResponse
+        let text: [UInt8]
+
+        init(_ response: HTTPResponse, _ text: [UInt8]) { (self.response, self.text) = (response, text) }
+    }
+
     /// Sends an answer and then nothing more.
     func refuse(_ response: HTTPResponse, _ now: UInt64) {
         waiting += response.encoded(closes: true)
         isLast = true
+        // Bytes that nobody reads would be a reset for the client.
+        _ = Glibc.read(socket.rawValue, room.bytes.baseAddress, room.bytes.count)
         send(now)
     }
 
@@ -143,7 +167,7 @@ final class HTTPConnection {
             }
         }
         sent = 0
-        if waiting.capacity > Self.atOnce { waiting = [] } else { waiting.removeAll(keepingCapacity: true) }
+        if waiting.capacity > ReadBuffer.size { waiting = [] } else { waiting.removeAll(keepingCapacity: true) }
         guard isLast else { return }
         // The client sees the end, and no reset for what it sent; what it sends meanwhile is thrown away, up to an amount.
         take()
@@ -159,40 +183,45 @@ final class HTTPConnection {
     /// - Parameter isFirst: the first time in a turn, when there is something.
     /// - Returns: how much it was: bytes; nil where nothing is there yet, 0 at the end.
     private func read(isFirst: Bool) -> Int? {
-        withUnsafeTemporaryAllocation(byteCount: Self.atOnce, alignment: 16) { bytes in
-            if left < Self.mostLeft, looks < Self.mostLooks, !isLast, !hasEnded {
-                let count = recv(socket.rawValue, bytes.baseAddress, bytes.count, CInt(MSG_PEEK))
-                if count > left {
-                    parser.take(UnsafeRawBufferPointer(rebasing: bytes[left..<count]))
-                    defer { (left, looks) = (count, looks + 1) }
-                    return count - left
-                }
-                // Of more, and of the end, the loop tells.
-                if !isFirst { return nil }
+        let bytes = room.bytes
+        if left < Self.mostLeft, looks < Self.mostLooks, !isLast, !hasEnded {
+            let count = recv(socket.rawValue, bytes.baseAddress, bytes.count, CInt(MSG_PEEK))
+            if count > left {
+                parser.take(UnsafeRawBufferPointer(rebasing: bytes[left..<count]))
+                defer { (left, looks) = (count, looks + 1) }
+                return count - left
             }
-            take()
-            while true {
-                let count = Glibc.read(socket.rawValue, bytes.baseAddress, bytes.count)
-                if count > 0, !isLast { parser.take(UnsafeRawBufferPointer(rebasing: bytes[..<count])) }
-                if count >= 0 { return count }
-                if Errno.current == .wouldBlock { return nil }
-                if Errno.current != .interrupted { return 0 }
-            }
+            // Of more, and of the end, the loop tells.
+            if !isFirst { return nil }
+        }
+        take()
+        while true {
+            let count = Glibc.read(socket.rawValue, bytes.baseAddress, bytes.count)
+            if count > 0, !isLast { parser.take(UnsafeRawBufferPointer(rebasing: bytes[..<count])) }
+            if count >= 0 { return count }
+            if Errno.current == .wouldBlock { return nil }
+            if Errno.current != .interrupted { return 0 }
         }
     }
 
     /// Takes what was looked at.
     private func take() {
         looks = 0
-        withUnsafeTemporaryAllocation(byteCount: Self.atOnce, alignment: 16) { bytes in
-            while left > 0 {
-                let count = Glibc.read(socket.rawValue, bytes.baseAddress, min(left, bytes.count))
-                if count > 0 {
-                    left -= count
-                } else if count == 0 || Errno.current != .interrupted {
-                    left = 0
-                }
+        while left > 0 {
+            let count = Glibc.read(socket.rawValue, room.bytes.baseAddress, min(left, room.bytes.count))
+            if count > 0 {
+                left -= count
+            } else if count == 0 || Errno.current != .interrupted {
+                left = 0
             }
         }
     }
+}
+
+/// Room for what one call reads, which all connections of a thread use in turn.
+final class ReadBuffer {
+    static let size = 4096
+    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
+
+    deinit { bytes.deallocate() }
 }

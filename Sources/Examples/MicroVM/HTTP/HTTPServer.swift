@@ -19,6 +19,7 @@ final class HTTPServer {
     private let firstToken: UInt64
     private var connections: [(token: UInt64, connection: HTTPConnection)] = []
     private var nextToken: UInt64
+    private let room = ReadBuffer()
     private var pausedUntil: UInt64?
 
     /// Listens.
@@ -101,7 +102,7 @@ final class HTTPServer {
                 close(oldest.token, loop)
             }
         }
-        guard let connection = try? HTTPConnection(socket, bodyLimit: bodyLimit, now: now) else { return }
+        guard let connection = try? HTTPConnection(socket, room, bodyLimit: bodyLimit, now: now) else { return }
         guard connections.count < Self.mostConnections else {
             // Small enough for every socket's buffer; the connection ends with this value.
             return connection.refuse(.error(.unavailable, "Too many open connections"), now)

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Reads requests from a stream of bytes, however they are cut. It does nothing else: no descriptor, no clock.
 ///
 /// ```swift
@@ -36,6 +38,18 @@ struct RequestParser {
     private var length: Int?
     private var headers = 0
     private var wantsContinue = false
+    /// Where the request begins, while all of it is in the buffer.
+    private var begin: Int?
+    /// The last request without a body, if its bytes are few: clients ask the same again and again.
+    private var last: Read?
+    private static let mostRemembered = 512
+
+    private final class Read {
+        let bytes: [UInt8]
+        let request: HTTPRequest
+
+        init(_ bytes: [UInt8], _ request: HTTPRequest) { (self.bytes, self.request) = (bytes, request) }
+    }
 
     /// - Parameter bodyLimit: the largest body: bytes.
     init(bodyLimit: Int) { self.bodyLimit = bodyLimit }
@@ -50,7 +64,7 @@ struct RequestParser {
     mutating func take(_ bytes: some Collection<UInt8>) {
         if start > 0 {
             buffer.removeFirst(start)
-            (searched, start) = (searched - start, 0)
+            (searched, start, begin) = (searched - start, 0, nil)
         }
         buffer += bytes
     }
@@ -62,6 +76,8 @@ struct RequestParser {
         while true {
             switch state {
             case .line:
+                if let request = takeLast() { return .request(request) }
+                begin = start
                 guard let line = try nextLine(tooLong: .request) else { return nil }
                 request = try Self.request(line)
                 (state, length, headers, wantsContinue) = (.headers, nil, 0, false)
@@ -82,12 +98,36 @@ struct RequestParser {
                 guard held >= count else { return nil }
                 if count > 0 { request.body = Array(buffer[start..<start + count]) }
                 start += count
-                searched = start
                 state = .line
-                if start == buffer.count { (buffer, start, searched) = ([], 0, 0) }
+                if count == 0 { remember() }
+                forgetTaken()
                 return .request(request)
             }
         }
+    }
+
+    /// The last request, if its bytes are what comes next. The same bytes mean the same.
+    private mutating func takeLast() -> HTTPRequest? {
+        guard let last, held >= last.bytes.count else { return nil }
+        let isSame = buffer.withUnsafeBytes { buffer in
+            last.bytes.withUnsafeBytes { memcmp(buffer.baseAddress! + start, $0.baseAddress!, $0.count) == 0 }
+        }
+        guard isSame else { return nil }
+        start += last.bytes.count
+        forgetTaken()
+        return last.request
+    }
+
+    private mutating func remember() {
+        guard let begin, start - begin <= Self.mostRemembered else { return }
+        last = Read(Array(buffer[begin..<start]), request)
+    }
+
+    private mutating func forgetTaken() {
+        searched = start
+        guard start == buffer.count else { return }
+        (start, searched, begin) = (0, 0, nil)
+        if buffer.capacity > Self.mostInLine { buffer = [] } else { buffer.removeAll(keepingCapacity: true) }
     }
 
     // MARK: - Lines

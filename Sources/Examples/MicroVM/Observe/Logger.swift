@@ -105,7 +105,7 @@ final class Logger: Sendable {
     private func log(
         _ level: LogLevel, at time: timespec?, writing message: (inout [UInt8]) -> Void, _ file: String, _ line: Int
     ) {
-        let isFirst = pthread_equal(pthread_self(), first) != 0
+        let isFirst = pthread_self() == first
         state.withLock { state in
             guard level <= state.level, state.module.map({ Self.module(file).hasPrefix($0) }) ?? true else { return }
             // The lines before are the first thread's.

@@ -1,0 +1,76 @@
+import Linux
+import OCI
+import Testing
+
+@testable import bulkhead_vm
+
+/// What is remembered from one request to the next changes nothing that a client, the log or the metrics see.
+@Suite struct ServiceTests {
+    private let scratch = Scratch()
+    private let metrics = Metrics()
+    private let logger = Logger(id: "i")
+    private let service: Service
+
+    init() {
+        let preboot = PrebootController(
+            instance: InstanceInfo(id: "i"), logger: logger, metrics: metrics, metadata: MetadataStore(limit: 100))
+        service = Service(
+            controller: Controller(
+                preboot, start: { (_) throws(Fault) in throw Fault("start") },
+                load: { (_, _) throws(Fault) in throw Fault("load") }),
+            logger: logger, metrics: metrics)
+    }
+
+    private func ask(_ method: HTTPRequest.Method, _ path: String, _ body: String? = nil) throws -> JSON? {
+        let response = service.answer(HTTPRequest(method, path, body: body.map { Array($0.utf8) }))
+        return try response.body.map { try JSON(parsing: $0) }
+    }
+
+    @Test func whatHasChangedIsToldAtOnce() throws {
+        for size in [64, 128, 128, 256] as [JSON] {
+            #expect(try ask(.patch, "/machine-config", #"{"mem_size_mib": \#(size.encoded())}"#) == nil)
+            for _ in 0..<3 { #expect(try ask(.get, "/machine-config")?["mem_size_mib"] == size) }
+            #expect(try ask(.get, "/vm/config")?["machine-config"]?["mem_size_mib"] == size)
+            #expect(try ask(.get, "/")?["state"] == "Not started")
+            #expect(try ask(.get, "/version")?["firecracker_version"] == JSON(InstanceInfo.version))
+        }
+    }
+
+    @Test func aRefusalIsNoAnswerToWhatComesNext() throws {
+        for _ in 0..<2 {
+            #expect(try ask(.get, "/balloon")?["fault_message"] == "Balloon config error: No balloon device found.")
+        }
+        #expect(try ask(.get, "/nowhere")?["fault_message"] == "Invalid request method and/or path: GET nowhere.")
+        #expect(try ask(.put, "/balloon", #"{"amount_mib": 1, "deflate_on_oom": true}"#) == nil)
+        #expect(try ask(.get, "/balloon")?["amount_mib"] == 1)
+        // The same target, and yet another request.
+        #expect(try ask(.get, "/balloon", "{}")?["fault_message"] == "GET request cannot have a body.")
+        #expect(try ask(.delete, "/balloon")?["fault_message"] == "Invalid request method and/or path: DELETE balloon.")
+        #expect(try ask(.get, "/balloon")?["amount_mib"] == 1)
+    }
+
+    @Test func eachIsCountedAndLogged() throws {
+        let path = try scratch.file("log", [])
+        var settings = LoggerSettings()
+        settings.path = path
+        try logger.apply(settings)
+        for target in ["/version", "/version", "/machine-config", "/version", "/nowhere", "/nowhere"] {
+            _ = try ask(.get, target)
+        }
+        let lines = try readText(path).split(separator: "\n").map { $0.drop { $0 != "]" }.dropFirst(2) }
+        let done: Substring = "The request was executed successfully. Status code: 200 OK."
+        let refused: Substring =
+            "Received Error. Status code: 400 Bad Request. Message: Invalid request method and/or path: GET nowhere."
+        func asked(_ target: String) -> Substring { #"The API server received a Get request on "\#(target)"."# }
+        #expect(
+            lines == [
+                asked("/version"), done, asked("/version"), done, asked("/machine-config"), done, asked("/version"),
+                done, asked("/nowhere"), refused, asked("/nowhere"), refused,
+            ])
+        let file = try scratch.file("metrics", [])
+        try metrics.open(MetricsSettings(path: file), instance: InstanceInfo(id: "i"))
+        metrics.flush([], missedLines: 0)
+        let counts = try JSON(parsing: Array(readText(file).utf8))["get_api_requests"]
+        #expect(counts?["vmm_version_count"] == 3 && counts?["machine_cfg_count"] == 1)
+    }
+}
