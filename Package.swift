@@ -111,7 +111,7 @@ let package = Package(
         .testTarget(name: "LaunchTests", dependencies: ["Launch", "Linux", "TestSupport"]),
         .testTarget(name: "NamespacesTests", dependencies: ["Namespaces", "Linux", "CLinux", "TestSupport"]),
         .testTarget(name: "CgroupsTests", dependencies: ["Cgroups", "Linux", "CLinux", "TestSupport"]),
-        .testTarget(name: "SeccompTests", dependencies: ["Seccomp", "Linux", "CLinux", "TestSupport"]),
+        .testTarget(name: "SeccompTests", dependencies: ["Seccomp", "CSeccomp", "Linux", "CLinux", "TestSupport"]),
         .testTarget(name: "CapabilitiesTests", dependencies: ["Capabilities", "Linux", "TestSupport"]),
         .target(name: "KVMHeaders", path: "Tests/KVMHeaders"),
         .testTarget(name: "KVMTests", dependencies: ["KVM", "CKVM", "KVMHeaders", "Linux", "TestSupport"]),

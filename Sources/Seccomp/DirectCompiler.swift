@@ -30,7 +30,7 @@ struct DirectCompiler {
             compiler.code += section.code
         }
         compiler.code.append(.answer(profile.foreignAction))
-        return try SeccompProgram(compiler.code)
+        return try SeccompProgram(SharedAnswers.sharing(compiler.code))
     }
 
     private init(fallback: SeccompAction) { self.fallback = fallback }

@@ -60,15 +60,16 @@ extension SeccompProgram {
         }
         // Afterwards the filter might forbid asking.
         let inForce = bh_prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1
-        var filter = instructions.map {
-            sock_filter(code: $0.code, jt: $0.jumpTrue, jf: $0.jumpFalse, k: $0.operand)
-        }
         let result: CInt
         do throws(SystemError) {
             result = CInt(
                 try systemCall("install a filter of \(instructions.count) instructions") {
-                    unsafe filter.withUnsafeMutableBufferPointer { buffer in
-                        var program = unsafe sock_fprog(len: UInt16(buffer.count), filter: buffer.baseAddress)
+                    // An instruction is laid out as the kernel's is, which reads it only.
+                    unsafe instructions.withUnsafeBytes { bytes in
+                        var program = unsafe sock_fprog(
+                            len: UInt16(instructions.count),
+                            filter: UnsafeMutableRawPointer(mutating: bytes.baseAddress!)
+                                .assumingMemoryBound(to: sock_filter.self))
                         return unsafe withUnsafeMutablePointer(to: &program) {
                             bh_syscall3(
                                 CLong(SYS_seccomp), CLong(SECCOMP_SET_MODE_FILTER), CLong(flags.rawValue),

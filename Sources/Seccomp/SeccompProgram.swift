@@ -12,6 +12,10 @@ public struct SeccompProgram: Hashable, Sendable {
         self.instructions = instructions
     }
 
+    /// Takes what was checked already, such as a program that was compiled when its user was written. The kernel looks at it
+    /// again.
+    package init(checked instructions: [BPFInstruction]) { self.instructions = instructions }
+
     /// Reads an array of `struct sock_filter` in this machine's byte order, as ``bytes`` gives it.
     ///
     /// - Throws: as ``init(_:)``.

@@ -1,3 +1,4 @@
+import CSeccomp
 import Linux
 import Seccomp
 import Testing
@@ -11,6 +12,17 @@ import Testing
         #expect(!program.asksListener)
         let asking = SeccompProfile(defaultAction: .allow, rules: [SeccompRule(["mkdir"], .notify)])
         #expect(try asking.compile().program.asksListener)
+    }
+
+    @Test("an instruction lies in memory as the kernel's does, which is handed the array")
+    func layout() {
+        typealias Own = BPFInstruction
+        typealias Kernel = sock_filter
+        #expect(MemoryLayout<Own>.stride == MemoryLayout<Kernel>.stride && MemoryLayout<Own>.size == 8)
+        #expect(MemoryLayout<Own>.offset(of: \.code) == MemoryLayout<Kernel>.offset(of: \.code))
+        #expect(MemoryLayout<Own>.offset(of: \.jumpTrue) == MemoryLayout<Kernel>.offset(of: \.jt))
+        #expect(MemoryLayout<Own>.offset(of: \.jumpFalse) == MemoryLayout<Kernel>.offset(of: \.jf))
+        #expect(MemoryLayout<Own>.offset(of: \.operand) == MemoryLayout<Kernel>.offset(of: \.k))
     }
 
     static func instruction(
@@ -124,27 +136,22 @@ import Testing
             ])
         let expected = """
                0: load architecture
-               1: unless architecture == x86_64 goto 21
+               1: unless architecture == x86_64 goto 15
                2: load call
-               3: if call >= 84 (rmdir) goto 14
-               4: if call >= 41 (socket) goto 6
-               5: ALLOW
-               6: if call >= 42 (connect) goto 13
-               7: load arg0.high
-               8: unless arg0.high == 0x0 goto 12
-               9: load arg0.low
-              10: unless arg0.low == 0x28 goto 12
-              11: KILL_PROCESS
-              12: ALLOW
-              13: ALLOW
-              14: if call >= 0x40000000 (x32 read) goto 18
-              15: if call >= 85 (creat) goto 17
-              16: ERRNO(EPERM)
-              17: ALLOW
-              18: if call >= 0xffffffff goto 20
-              19: KILL_THREAD
-              20: ALLOW
-              21: KILL_THREAD
+               3: if call >= 84 (rmdir) goto 11
+               4: unless call >= 41 (socket) goto 16
+               5: if call >= 42 (connect) goto 16
+               6: load arg0.high
+               7: unless arg0.high == 0x0 goto 16
+               8: load arg0.low
+               9: unless arg0.low == 0x28 goto 16
+              10: KILL_PROCESS
+              11: if call >= 0x40000000 (x32 read) goto 14
+              12: if call >= 85 (creat) goto 16
+              13: ERRNO(EPERM)
+              14: if call >= 0xffffffff goto 16
+              15: KILL_THREAD
+              16: ALLOW
 
             """
         let text = try profile.compile(native: .x86_64).program.disassembly()

@@ -4,7 +4,7 @@
 //
 // FUNCTIONS is what nm says, by address: lines of an address, a letter and a name. CALLED is written: the names of those that
 // were reached when the time is up, or the program has ended; then it is killed. The moment is the first call of BEGIN, which
-// returns at once, that time and ever after. The functions that wait for its return count as called.
+// returns at once, that time and ever after; the functions that wait for its return count as called. With - it is the start.
 //
 // Each has a breakpoint, which goes when it is hit: the program runs at its own speed.
 #define _GNU_SOURCE
@@ -75,7 +75,7 @@ int main(int words, char **word) {
         if (strcmp(name, word[4]) == 0) begin = address;
     }
     fclose(file);
-    if (!begin) return fprintf(stderr, "vm-calls: there is no %s\n", word[4]), 1;
+    if (!begin && strcmp(word[4], "-") != 0) return fprintf(stderr, "vm-calls: there is no %s\n", word[4]), 1;
     pid_t pid = fork();
     if (pid == 0) {
         ptrace(PTRACE_TRACEME, 0, NULL, NULL);
@@ -89,7 +89,8 @@ int main(int words, char **word) {
     snprintf(path, sizeof path, "/proc/%d/mem", pid);
     memory = open(path, O_RDWR);
     if (memory < 0) die(path);
-    put(begin, BREAKPOINT);
+    if (begin) put(begin, BREAKPOINT);
+    else arm_all();
     struct sigaction action = {.sa_handler = woken};
     sigaction(SIGALRM, &action, NULL);
     alarm((unsigned)atoi(word[3]));

@@ -24,6 +24,6 @@ struct InstanceInfo: Hashable {
 
     /// Whether a name will do: letters, digits and hyphens, 1 to 64 of them.
     static func isValid(_ id: String) -> Bool {
-        (1...64).contains(id.utf8.count) && id.allSatisfy { $0 == "-" || $0.isLetter || $0.isNumber }
+        (1...64).contains(id.utf8.count) && id.isAlphanumeric(or: "-")
     }
 }

@@ -50,7 +50,7 @@ struct Route {
         /// The resource that the path names.
         func id() throws(Fault) -> String {
             guard let id = rest.first, !id.isEmpty else { throw Fault("The ID cannot be empty.") }
-            guard id.allSatisfy({ $0 == "_" || $0.isLetter || $0.isNumber }) else {
+            guard id.isAlphanumeric(or: "_") else {
                 throw Fault("API Resource IDs can only contain alphanumeric characters and underscores.")
             }
             return id

@@ -9,9 +9,9 @@ enum CompiledFilters {
     /// The filter of a kind of threads.
     ///
     /// - Parameter process: the number of the process that they are of.
-    static func program(of role: ThreadRole, process: UInt32) throws(SeccompError) -> SeccompProgram {
-        try SeccompProgram(
-            words(of: role).map { word in
+    static func program(of role: ThreadRole, process: UInt32) -> SeccompProgram {
+        SeccompProgram(
+            checked: words(of: role).map { word in
                 var instruction = instruction(word)
                 if instruction.operand == Self.process { instruction.operand = process }
                 return instruction

@@ -55,16 +55,16 @@ final class Confinement: Sendable {
     }
 
     /// What a machine's threads do first. The filters of those that every machine has are made now, in memory that the
-    /// calling thread has already. What fails here fails again in the thread, which can say so.
+    /// calling thread has already.
     var preparation: ThreadPreparation {
-        if isOn { for role in [ThreadRole.processor, .devices, .serial] { _ = try? program(for: role) } }
+        if isOn { for role in [ThreadRole.processor, .devices, .serial] { _ = program(for: role) } }
         return { [self] role throws(MachineError) in try confine(role) }
     }
 
-    private func program(for role: ThreadRole) throws(SeccompError) -> SeccompProgram {
-        try programs.withLock { (programs) throws(SeccompError) in
+    private func program(for role: ThreadRole) -> SeccompProgram {
+        programs.withLock { programs in
             if let known = programs.first(where: { $0.role == role }) { return known.program }
-            let program = try CompiledFilters.program(of: role, process: UInt32(getpid()))
+            let program = CompiledFilters.program(of: role, process: UInt32(getpid()))
             programs.append((role, program))
             return program
         }
