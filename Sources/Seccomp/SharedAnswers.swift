@@ -56,11 +56,8 @@ struct SharedAnswers {
     /// Has the instruction that comes next in the new program do what an old one does.
     private mutating func follow(with target: Int) {
         let target = end(of: target)
-        guard let next = reversed.last, old[target].isAnswer ? next == old[target] : places[target] == reversed.count - 1
-        else {
-            _ = append(target)
-            return
-        }
+        let isThere = old[target].isAnswer ? reversed.last == old[target] : places[target] == reversed.count - 1
+        if !isThere { _ = append(target) }
     }
 
     /// What jumps lead to in the end.
