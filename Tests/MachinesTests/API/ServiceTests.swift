@@ -11,7 +11,10 @@ import Testing
     private let logger = Logger(id: "i")
     private let service: Service
 
-    init() {
+    init() throws {
+        var settings = LoggerSettings()
+        settings.path = try scratch.file("log", [])
+        try logger.apply(settings)
         let preboot = PrebootController(
             instance: InstanceInfo(id: "i"), logger: logger, metrics: metrics, metadata: MetadataStore(limit: 100))
         service = Service(
@@ -50,14 +53,12 @@ import Testing
     }
 
     @Test func eachIsCountedAndLogged() throws {
-        let path = try scratch.file("log", [])
-        var settings = LoggerSettings()
-        settings.path = path
-        try logger.apply(settings)
         for target in ["/version", "/version", "/machine-config", "/version", "/nowhere", "/nowhere"] {
             _ = try ask(.get, target)
         }
-        let lines = try readText(path).split(separator: "\n").map { $0.drop { $0 != "]" }.dropFirst(2) }
+        let lines = try readText("\(scratch.path)/log").split(separator: "\n").map {
+            $0.drop { $0 != "]" }.dropFirst(2)
+        }
         let done: Substring = "The request was executed successfully. Status code: 200 OK."
         let refused: Substring =
             "Received Error. Status code: 400 Bad Request. Message: Invalid request method and/or path: GET nowhere."
