@@ -30,9 +30,9 @@ struct SharedAnswers {
 
     private mutating func take(_ index: Int) {
         var instruction = old[index]
-        switch BPFOperation(instruction.code) {
         // Where somebody needs them.
-        case .answer, .jump: return
+        if instruction.isAnswer || instruction.isJump { return }
+        switch BPFOperation(instruction.code) {
         case .jumpIf:
             let then = place(of: index + 1 + Int(instruction.jumpTrue))
             let otherwise = place(of: index + 1 + Int(instruction.jumpFalse))
@@ -63,7 +63,7 @@ struct SharedAnswers {
     /// What jumps lead to in the end.
     private func end(of target: Int) -> Int {
         var target = target
-        while BPFOperation(old[target].code) == .jump { target += 1 + Int(old[target].operand) }
+        while old[target].isJump { target += 1 + Int(old[target].operand) }
         return target
     }
 
@@ -82,5 +82,7 @@ struct SharedAnswers {
 }
 
 extension BPFInstruction {
-    fileprivate var isAnswer: Bool { BPFOperation(code) == .answer }
+    // By number: these are asked of each instruction several times, at each start of a container.
+    fileprivate var isAnswer: Bool { code == 0x06 }
+    fileprivate var isJump: Bool { code == 0x05 }
 }

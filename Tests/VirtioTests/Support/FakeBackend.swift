@@ -3,6 +3,7 @@ import Glibc
 import GuestMemory
 import Linux
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Virtio
@@ -74,15 +75,12 @@ final class FakeBackend: Sendable {
         if let thread = thread.withLock({ $0.take() }) { pthread_join(thread, nil) }
     }
 
-    /// Whether nobody has the descriptor that came with an answer; once, at the end. A child that another suite forks has a
-    /// copy of it until its exec, so there is time.
+    /// Whether nobody has the descriptor that came with an answer; once, at the end.
     func isSentDescriptorClosed() -> Bool {
         pipe.withLock { ends in
             close(ends.write)
-            var watched = pollfd(fd: ends.read, events: 0, revents: 0)
-            let isClosed = poll(&watched, 1, 10_000) == 1 && watched.revents & Int16(POLLHUP) != 0
-            close(ends.read)
-            return isClosed
+            defer { close(ends.read) }
+            return isOtherEndClosed(of: ends.read)
         }
     }
 
