@@ -9,7 +9,8 @@ public struct PageFaults: ~Copyable, Sendable {
 
     /// Takes over the faults of all regions, whose pages are not there yet.
     ///
-    /// - Throws: `EPERM` where the user may not take faults of the kernel's own accesses, as KVM's are, `ENOSYS`.
+    /// - Throws: `EPERM` where the user may not take faults of the kernel's own accesses, as KVM's are: who has neither
+    ///   `CAP_SYS_PTRACE` nor `/dev/userfaultfd`; `ENOSYS`.
     public init(of memory: GuestMemory) throws(SystemError) {
         let made = Descriptor(owning: try systemCall("userfaultfd") { bh_userfault_make() })
         let number = made.rawValue

@@ -61,6 +61,17 @@ public struct Signal: RawRepresentable, Hashable, Sendable {
     }
 }
 
+extension Signal {
+    /// Takes it as if it had come now and were not held back; `raise(3)`.
+    ///
+    /// Where its action is the default one and ends a process, this does not return, so that who waits for the process sees
+    /// what ended it. It returns where the signal is ignored, and in the first process of a pid namespace.
+    public func take() {
+        _ = unsafe bh_signal_mask(SIG_UNBLOCK, SignalSet([self]).rawValue, nil)
+        raise(rawValue)
+    }
+}
+
 extension Signal: CustomStringConvertible {
     /// `SIGTERM`, `SIGRTMIN+3`; `signal 99` for a number without a name.
     public var description: String {

@@ -126,6 +126,12 @@
                 try vm.setTSSAddress(AddressMap.taskState)
                 try vm.makeInterruptControllers()
                 try vm.makePIT(speaker: true)
+                // As firmware leaves them: a guest that never looks at them would get their interrupts as exceptions.
+                for chip in [InterruptChip.firstPIC, .secondPIC] {
+                    var state = try vm.pic(chip)
+                    state.mask = 0xff
+                    try vm.setPIC(chip, state)
+                }
                 return vm
             }
         }

@@ -8,9 +8,11 @@ import Linux
 public protocol Device: AnyObject, Sendable {
     /// What the device is.
     var type: DeviceType { get }
-    /// The class that it is an object of, for ``from(_:)``, as Embedded Swift has no `as?`. Not to be implemented: what every
-    /// device has is right.
-    var classIdentity: ObjectIdentifier { get }
+    #if hasFeature(Embedded)
+        /// The class that it is an object of, for ``from(_:)``, as Embedded Swift has no `as?`. Not to be implemented: what
+        /// every device has is right.
+        var classIdentity: ObjectIdentifier { get }
+    #endif
     /// The feature bits of the device's own that it offers.
     var offered: Features { get }
     /// The most entries of each queue.
@@ -57,10 +59,16 @@ extension Device {
     ///
     /// - Parameter device: any.
     public static func from(_ device: any Device) -> Self? {
-        device.classIdentity == ObjectIdentifier(Self.self) ? unsafe unsafeDowncast(device, to: Self.self) : nil
+        #if hasFeature(Embedded)
+            device.classIdentity == ObjectIdentifier(Self.self) ? unsafe unsafeDowncast(device, to: Self.self) : nil
+        #else
+            Swift.type(of: device) == Self.self ? device as? Self : nil
+        #endif
     }
 
-    public var classIdentity: ObjectIdentifier { ObjectIdentifier(Self.self) }
+    #if hasFeature(Embedded)
+        public var classIdentity: ObjectIdentifier { ObjectIdentifier(Self.self) }
+    #endif
     public func writeConfiguration(at offset: Int, _ bytes: [UInt8]) {}
     public var queueFeatures: Features { .queue }
     public var isServedElsewhere: Bool { false }

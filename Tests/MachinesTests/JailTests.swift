@@ -50,6 +50,8 @@
             }
             running.wait(for: "!")
             let (root, pid) = ("\(jails.path)/bulkhead-vm/one/root", try child(of: running.pid))
+            #expect(try readText("\(root)/bulkhead-vm.pid") == "\(pid)")
+            #expect(try readText("/proc/\(pid)/cmdline").hasPrefix("/bulkhead-vm\0"))
 
             // Where it is.
             let seen = try file("/proc/\(pid)/root/")
@@ -119,7 +121,7 @@
             #expect(access("\(root)/run/vsock", F_OK) == 0)
 
             running.signal(SIGTERM)
-            #expect(try running.finish().status == 128 + SIGTERM)
+            #expect(try running.finish().signal == SIGTERM)
             #expect(access("\(root)/run/vsock", F_OK) != 0)
         }
 
@@ -153,7 +155,34 @@
                 #expect(lines.contains(thread == "\(pid)" ? "Seccomp_filters:\t1" : "Seccomp_filters:\t2"), "\(thread)")
             }
             running.signal(SIGTERM)
-            #expect(try running.finish().status == 128 + SIGTERM)
+            #expect(try running.finish().signal == SIGTERM)
+        }
+
+        /// Files are not copied into a jail where they can be mounted there.
+        @Test func whatIsMountedBelowItIsInIt() throws {
+            let (root, images) = (try jails.root("mounted"), "\(jails.path)/images")
+            for directory in [images, "\(root)/images"] { try #require(mkdir(directory, 0o755) == 0) }
+            let file = try Descriptor.open("\(images)/kernel", [.writeOnly, .create], mode: 0o644)
+            try file.write(TestELF(code: Self.waits).bytes)
+            try #require(run("mount", "--bind", images, "\(root)/images") == 0)
+            defer { _ = run("umount", "\(root)/images") }
+            let running = try jailer("mounted", "--", "run", "--kernel", "/images/kernel", "--memory", "32")
+            running.wait(for: "!")
+            running.signal(SIGTERM)
+            #expect(try running.finish().signal == SIGTERM)
+        }
+
+        @Test func aDaemonOutlivesItsJailer() throws {
+            let outcome = try machine("daemon", "--daemonize").finish()
+            #expect(outcome.status == 0, "\(outcome.err)")
+            let root = "\(jails.path)/bulkhead-vm/daemon/root"
+            let pid = try #require(pid_t(try readText("\(root)/bulkhead-vm.pid")))
+            defer { kill(pid, SIGKILL) }
+            #expect(eventually(60) { access("\(root)/run/vsock", F_OK) == 0 })
+            #expect(getsid(pid) == pid)
+            #expect(try link("/proc/\(pid)/exe") == "/bulkhead-vm")
+            kill(pid, SIGTERM)
+            #expect(eventually(60) { access("\(root)/run/vsock", F_OK) != 0 })
         }
 
         @Test func aDaemonInAPidNamespaceIsLeftAlone() throws {
@@ -179,7 +208,7 @@
             running.wait(for: "!")
             let pid = try child(of: running.pid)
             running.signal(SIGKILL)
-            #expect(try running.finish().status == 128 + SIGKILL)
+            #expect(try running.finish().signal == SIGKILL)
             #expect(eventually(30) { (try? status(pid, "State").first).map { $0 == "Z" } ?? true })
         }
 
@@ -199,7 +228,7 @@
                 #expect(try status(pid, set) == ["0000000000000000"], "\(set)")
             }
             running.signal(SIGTERM)
-            #expect(try running.finish().status == 128 + SIGTERM)
+            #expect(try running.finish().signal == SIGTERM)
         }
 
         // MARK: - What fails
@@ -270,7 +299,7 @@
             // The one that has it does not notice.
             #expect(access("\(jails.path)/bulkhead-vm/a/root/dev/kvm", F_OK) == 0)
             running.signal(SIGTERM)
-            #expect(try running.finish().status == 128 + SIGTERM)
+            #expect(try running.finish().signal == SIGTERM)
         }
 
         @Test func aLinkInTheJailLeadsNowhere() throws {

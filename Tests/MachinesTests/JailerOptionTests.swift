@@ -4,7 +4,9 @@
     import TestSupport
     import Testing
 
-    /// `bulkhead-jailer` as one meets it who has made a mistake: one line, and status 153 where it is the command line's.
+    @testable import bulkhead_vm
+
+    /// `bulkhead-jailer` as one meets it who has made a mistake: one line, and status 1.
     @Suite struct JailerOptionTests {
         struct Mistake: Sendable, CustomTestStringConvertible {
             var words: [String]
@@ -48,7 +50,7 @@
 
         @Test(arguments: mistakes) func aWrongOptionIsNamed(_ mistake: Mistake) throws {
             let outcome = try Monitor(mistake.words, program: "bulkhead-jailer").finish()
-            #expect(outcome.status == 153)
+            #expect(outcome.status == 1)
             #expect(outcome.err.hasPrefix("bulkhead-jailer: \(mistake.complaint)"), "\(outcome.err)")
             #expect(outcome.err.count { $0 == "\n" } == 1 && outcome.out == "")
         }
@@ -69,6 +71,11 @@
                 "--gid=1", "--chroot-base-dir=jails")
         }
 
+        @Test func itSaysItsVersion() throws {
+            let outcome = try Monitor(["--version"], program: "bulkhead-jailer").finish()
+            #expect(outcome.status == 0 && outcome.out == "Jailer v\(InstanceInfo.version)\n")
+        }
+
         @Test func everyStepIsExplainedAndNoneTaken() throws {
             let base = "/tmp/bulkhead-explained"
             let outcome = try Monitor(
@@ -86,7 +93,7 @@
                 "make device \"dev/net/tun\" (character 10:200", "make slot 0 the root and drop the old one",
                 "limit RLIMIT_FSIZE to 9", "limit RLIMIT_NOFILE to 2048", "join the network namespace",
                 "start a session", "bound capabilities to 0x0", "become user 1, group 1", "give up new privileges",
-                "close every descriptor from 3 on", "\"--id\" \"a-1\"", "\"--api-sock\" \"/s\"", ".pid\", and end",
+                "close every descriptor from 3 on", "\"--id\" \"a-1\"", "\"--api-sock\" \"/s\"", ".pid\"", "end",
             ]
             var rest = Substring(outcome.out)
             for text in texts {

@@ -218,8 +218,7 @@ import TestSupport
             #expect(try part { $0.kernel = "/nonexistent" } == .kernel)
             #expect(try part { $0.initialRAMDisk = "/nonexistent" } == .initialRAMDisk)
             #expect(try part { $0.disks = [.init(path: "/nonexistent")] } == .disk)
-            let small = try scratch.file("small", [1, 2, 3])
-            #expect(try part { $0.disks = [.init(path: small)] } == .disk)
+            #expect(try part { $0.disks = [.init(path: scratch.path)] } == .disk)
             let path = "\(scratch.path)/kernel"
             #expect(try part { $0.vsock = .init(cid: 3, path: path) } == .vsock)
             #expect(try part { $0.commandLine = String(repeating: "a", count: 3000) } == .commandLine)

@@ -543,13 +543,25 @@ private let zero: UInt32 = 13
     @Test("what is no disk is refused with a reason")
     func noDisk() throws {
         #expect(throws: SystemError.self) { _ = try RawDisk.open("/nonexistent/disk") }
-        #expect(throws: SystemError.self) { _ = try RawDisk.open("/dev/null") }
-        #expect(throws: SystemError.self) { _ = try RawDisk.open("/tmp", isReadOnly: true) }
-        let empty = try Descriptor.open("/tmp", [.temporaryFile, .readWrite], mode: 0o600)
-        try empty.write([1, 2, 3])
-        #expect { _ = try RawDisk(empty.duplicate(), isReadOnly: false) } throws: {
-            "\($0)".contains("smaller than one sector")
+        #expect { _ = try RawDisk.open("/tmp", isReadOnly: true) } throws: {
+            "\($0)".contains("neither a file nor a device")
         }
+    }
+
+    @Test("a disk without a sector is one: every request behind its end fails", arguments: engines)
+    func empty(_ engine: Block.Engine) throws {
+        #expect(try RawDisk.open("/dev/null").sectors == 0)
+        let file = try Descriptor.open("/tmp", [.temporaryFile, .readWrite], mode: 0o600)
+        try file.write([1, 2, 3])
+        var options = Block.Options()
+        options.engine = engine
+        let machine = try FakeMachine(try Block(try RawDisk(file.duplicate(), isReadOnly: false), options))
+        try machine.boot()
+        #expect(machine.configuration(0, as: UInt64.self) == 0)
+        #expect(try machine.request(read, sector: 0, in: [512]).status == 1)
+        #expect(try machine.request(write, sector: 0, out: [[UInt8](repeating: 7, count: 512)]).status == 1)
+        #expect(try machine.request(flush).status == 0)
+        #expect(try file.status().size == 3)
     }
 
     @Test("a hostile driver is survived", arguments: engines)

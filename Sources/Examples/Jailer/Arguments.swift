@@ -10,6 +10,8 @@ struct Arguments {
     private(set) var networkNamespace: String?
     private(set) var isDaemon = false
     private(set) var hasPidNamespace = false
+    /// Whether the monitor outlives this program, which ends as soon as the monitor runs.
+    var isLeftAlone: Bool { isDaemon || hasPidNamespace }
     private(set) var settings: [CgroupSetting] = []
     private(set) var parentCgroup: String?
     private(set) var limits: [Limit] = []
@@ -35,12 +37,18 @@ struct Arguments {
     /// What is asked for.
     enum Request {
         case help
+        case version
         case run(Arguments)
         case explain(Arguments)
 
         init(_ words: ArraySlice<String>) throws(Failure) {
-            if words.contains(where: { $0 == "--help" || $0 == "-h" }) && !words.prefix(while: { $0 != "--" }).isEmpty {
+            let own = words.prefix(while: { $0 != "--" })
+            if own.contains(where: { $0 == "--help" || $0 == "-h" }) {
                 self = .help
+                return
+            }
+            if own.contains("--version") {
+                self = .version
                 return
             }
             var isExplained = false
@@ -67,21 +75,21 @@ struct Arguments {
             case "--daemonize" where attached == nil: isDaemon = true
             case "--new-pid-ns" where attached == nil: hasPidNamespace = true
             case "--explain" where attached == nil: isExplained = true
-            case "--daemonize", "--new-pid-ns", "--explain": throw .usage("\(option) takes no value")
+            case "--daemonize", "--new-pid-ns", "--explain": throw Failure("\(option) takes no value")
             default:
                 guard Self.once.contains(option) || option == "--cgroup" || option == "--resource-limit" else {
-                    throw .usage("unknown option \(quoted(option)); try `bulkhead-jailer --help`")
+                    throw Failure("unknown option \(quoted(option)); try `bulkhead-jailer --help`")
                 }
                 guard let value = attached ?? words.popFirst(), !value.isEmpty else {
-                    throw .usage("\(option) needs a value")
+                    throw Failure("\(option) needs a value")
                 }
                 guard seen.insert(option).inserted || !Self.once.contains(option) else {
-                    throw .usage("\(option) is there twice")
+                    throw Failure("\(option) is there twice")
                 }
                 try take(option, value)
             }
         }
-        for option in Self.needed where !seen.contains(option) { throw .usage("\(option) is missing") }
+        for option in Self.needed where !seen.contains(option) { throw Failure("\(option) is missing") }
     }
 
     /// `--option=value` is one word for two.
@@ -92,14 +100,14 @@ struct Arguments {
 
     private mutating func take(_ option: String, _ value: String) throws(Failure) {
         // A path with a NUL would mean a shorter one to the kernel.
-        guard !value.utf8.contains(0) else { throw .usage("\(option): the value holds a NUL") }
+        guard !value.utf8.contains(0) else { throw Failure("\(option): the value holds a NUL") }
         switch option {
         case "--id":
             let isName = value.utf8.allSatisfy {
                 (0x30...0x39).contains($0) || (0x41...0x5a).contains($0) || (0x61...0x7a).contains($0) || $0 == 0x2d
             }
             guard isName, value.utf8.count <= 64 else {
-                throw .usage("--id: \(quoted(value)) is not 1 to 64 letters, digits and hyphens")
+                throw Failure("--id: \(quoted(value)) is not 1 to 64 letters, digits and hyphens")
             }
             id = value
         case "--exec-file": executable = value
@@ -109,7 +117,7 @@ struct Arguments {
         case "--netns": networkNamespace = value
         case "--cgroup-version":
             guard value == "2" else {
-                throw .usage(
+                throw Failure(
                     value == "1"
                         ? "--cgroup-version: version 1 is not supported, only 2"
                         : "--cgroup-version: \(quoted(value)) is not 2")
@@ -123,7 +131,7 @@ struct Arguments {
     private static func identifier(_ option: String, _ text: String) throws(Failure) -> UInt32 {
         // All ones mean "leave it as it is" to the kernel.
         guard let number = UInt32(text), number != .max else {
-            throw .usage("\(option): \(quoted(text)) is not a number from 0 to 4294967294")
+            throw Failure("\(option): \(quoted(text)) is not a number from 0 to 4294967294")
         }
         return number
     }
@@ -131,7 +139,7 @@ struct Arguments {
     private static func cgroupPath(_ option: String, _ text: String) throws(Failure) -> String {
         let levels = text.split(separator: "/", omittingEmptySubsequences: false)
         guard !levels.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else {
-            throw .usage("\(option): \(quoted(text)) is not a path below the hierarchy's root, without . and ..")
+            throw Failure("\(option): \(quoted(text)) is not a path below the hierarchy's root, without . and ..")
         }
         return text
     }
@@ -143,14 +151,14 @@ struct Arguments {
                 (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2e || $0 == 0x5f
             }
             ), !parts[0].hasPrefix("."), !parts[0].hasPrefix("cgroup.procs"), !parts[0].hasPrefix("cgroup.threads")
-        else { throw .usage("--cgroup: \(quoted(text)) is not FILE=VALUE, as memory.max=256M is") }
+        else { throw Failure("--cgroup: \(quoted(text)) is not FILE=VALUE, as memory.max=256M is") }
         return CgroupSetting(file: parts[0], value: parts[1])
     }
 
     private static func limit(_ text: String) throws(Failure) -> Limit {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 2, let resource = Limit.Resource(rawValue: parts[0]), let value = UInt64(parts[1]) else {
-            throw .usage("--resource-limit: \(quoted(text)) is neither fsize=BYTES nor no-file=NUMBER")
+            throw Failure("--resource-limit: \(quoted(text)) is neither fsize=BYTES nor no-file=NUMBER")
         }
         return Limit(resource: resource, value: value)
     }

@@ -5,10 +5,10 @@ import Linux
 /// Stands for the monitor while it runs: who started this program sends it signals and waits for its end. All rights are
 /// given up before.
 ///
-/// - Returns: the status that the monitor's end is worth.
+/// - Returns: how it ended.
 func attend(
     _ monitor: borrowing LaunchedProcess, _ signals: borrowing SignalDescriptor, _ arguments: Arguments
-) throws(Failure) -> CInt {
+) throws(Failure) -> ExitStatus {
     do throws(Failure) {
         try giveUpRights(arguments)
     } catch {
@@ -23,7 +23,7 @@ func attend(
         ]
         guard poll(&polled, nfds_t(polled.count), -1) > 0 else { continue }
         if polled[0].revents != 0 {
-            return try attempt { () throws(SystemError) in try monitor.wait() }.shellCode
+            return try attempt { () throws(SystemError) in try monitor.wait() }
         }
         if let signal = try? signals.next() { try? monitor.process.send(signal: signal.rawValue) }
     }
@@ -31,10 +31,6 @@ func attend(
 
 /// What is left of this program may signal the monitor, and nothing else.
 private func giveUpRights(_ arguments: Arguments) throws(Failure) {
-    if arguments.isDaemon {
-        let null = try attempt { () throws(SystemError) in try Descriptor.open("/dev/null", .readWrite) }
-        for number in STDIN_FILENO...STDERR_FILENO { dup2(null.rawValue, number) }
-    }
     guard chdir("/") == 0, setgroups(0, nil) == 0, setgid(arguments.group) == 0, setuid(arguments.user) == 0 else {
         throw Failure("become user \(arguments.user): \(Errno.current)")
     }

@@ -3,18 +3,11 @@ import Glibc
 import Launch
 import Linux
 
-/// Why there is no jail: one line, and the exit status.
+/// Why there is no jail: one line.
 struct Failure: Error, CustomStringConvertible {
     let description: String
-    let status: CInt
 
-    init(_ description: String, status: CInt = 1) {
-        self.description = description
-        self.status = status
-    }
-
-    /// The command line is wrong: 153, as Firecracker's programs say it.
-    static func usage(_ description: String) -> Failure { Failure(description, status: 153) }
+    init(_ description: String) { self.description = description }
 }
 
 /// What the kernel may refuse, with what was being done in front.

@@ -49,10 +49,10 @@ final class JailFiles {
         }
     }
 
-    /// Leaves the process's id where those look who can't see it otherwise.
+    /// Leaves the process's id where those look who did not start it.
     func writePid(_ pid: pid_t) throws(Failure) {
         let file = "\(jail.name).pid"
-        try attempt("--new-pid-ns") { () throws(SystemError) in
+        try attempt("write \(quoted("/" + file)) in the jail") { () throws(SystemError) in
             let opened = try root.open(
                 file, [.writeOnly, .create, .exclusive, .noFollow], mode: 0o644, resolve: [.beneath, .noSymbolicLinks])
             undo.append(.added(file, isDirectory: false))

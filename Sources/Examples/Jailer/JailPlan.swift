@@ -34,7 +34,7 @@ struct JailPlan {
         plan.append(.propagation(path: "/", flags: UInt64(MS_PRIVATE) | UInt64(MS_REC)))
         let slot = plan.makeSlot()
         let root = DescriptorReference.slot(slot)
-        plan.append(.cloneTree(path: jail.root, from: .workingDirectory, recursive: false, into: slot))
+        plan.append(.cloneTree(path: jail.root, from: .workingDirectory, recursive: true, into: slot))
         // The file system may be mounted so that neither devices nor programs are of use.
         plan.append(.mountAttributes(root, set: Self.noSetUser, clear: Self.noDevices | Self.noExecution))
         plan.append(.attachAtPath(root, path: "/"))
@@ -68,15 +68,15 @@ struct JailPlan {
         plan.append(.capabilities(effective: 0, permitted: 0, inheritable: 0))
         plan.append(.ambientSet(0))
         plan.append(.noNewPrivileges)
-        // The change of user forgets it, so it comes after. With a pid namespace this program does not wait.
-        if !jail.arguments.hasPidNamespace { plan.append(.parentDeathSignal(SIGKILL)) }
+        // The change of user forgets it, so it comes after.
+        if !jail.arguments.isLeftAlone { plan.append(.parentDeathSignal(SIGKILL)) }
     }
 
     private func arguments(_ times: [String]) -> [String] {
         let rest = jail.arguments.rest
         // A command of bulkhead-vm's own, which has neither an id nor times.
-        if rest.first == "run" { return [jail.name] + rest }
-        return [jail.name, "--id", jail.arguments.id] + times + rest
+        if rest.first == "run" { return ["/\(jail.name)"] + rest }
+        return ["/\(jail.name)", "--id", jail.arguments.id] + times + rest
     }
 
     // `MOUNT_ATTR_*` of mount_setattr(2).

@@ -5,8 +5,8 @@ import Namespaces
 
 /// Makes the jail and runs the monitor in it.
 ///
-/// - Returns: the program's exit status.
-func run(_ arguments: Arguments, since start: Moment) throws(Failure) -> CInt {
+/// - Returns: how the monitor ended, or that it runs without this program.
+func run(_ arguments: Arguments, since start: Moment) throws(Failure) -> ExitStatus {
     let jail = try Jail(arguments)
     guard geteuid() == 0 else { throw Failure("a jail is made by root: it has devices, and an owner") }
     // What can fail without a trace comes first.
@@ -27,9 +27,9 @@ func run(_ arguments: Arguments, since start: Moment) throws(Failure) -> CInt {
         throw error
     }
     switch consume monitor {
-    case .some(let monitor) where !arguments.hasPidNamespace:
+    case .some(let monitor) where !arguments.isLeftAlone:
         return try attend(monitor, signals, arguments)
-    default: return 0
+    default: return .exited(0)
     }
 }
 
@@ -47,7 +47,7 @@ private func launch(
         let plan = JailPlan(jail, cgroup: directory(cgroup), network: network, null: null, times: times).plan
         let monitor = try attemptLaunch { () throws(LaunchError) in try plan.launch() }
         do throws(Failure) {
-            if jail.arguments.hasPidNamespace { try files.writePid(monitor.pid) }
+            try files.writePid(monitor.pid)
             try attemptLaunch { () throws(LaunchError) in try monitor.waitUntilExecuted() }
             return monitor
         } catch {
@@ -121,10 +121,8 @@ func explain(_ arguments: Arguments) throws(Failure) {
             jail, cgroup: hasCgroup ? -1 : nil, network: number(network), null: number(null),
             times: ["--start-time-us", "T", "--start-time-cpu-us", "0", "--parent-cpu-time-us", "T"]
         ).plan.description)
-    if arguments.hasPidNamespace {
-        lines.append("write the process's id to \(quoted("\(jail.root)/\(jail.name).pid")), and end")
-    } else {
-        lines.append("become user \(owner) as well, pass signals on, and end as it ends")
-    }
+    lines.append("write the process's id to \(quoted("\(jail.root)/\(jail.name).pid"))")
+    lines.append(
+        arguments.isLeftAlone ? "end" : "become user \(owner) as well, pass signals on, and end as it ends")
     print(lines.joined(separator: "\n"))
 }

@@ -8,10 +8,15 @@ let start = Moment.now
 do throws(Failure) {
     switch try Arguments.Request(CommandLine.arguments.dropFirst()) {
     case .help: print(Help.text)
+    case .version: print("Jailer v\(Help.version)")
     case .explain(let arguments): try explain(arguments)
-    case .run(let arguments): exit(try run(arguments, since: start))
+    case .run(let arguments):
+        let end = try run(arguments, since: start)
+        // Who waits for this program sees how the monitor ended, by a signal or not.
+        if case .signaled(let signal) = end { Signal(rawValue: signal).take() }
+        exit(end.shellCode)
     }
 } catch {
     complain(error.description)
-    exit(error.status)
+    exit(1)
 }

@@ -244,6 +244,7 @@ struct Arguments {
         guard let bytes = hardwareAddress(text) else {
             throw Failure(.usage, "\(option): \(quoted(text)) is no address, as 02:00:00:00:00:01 is")
         }
+        guard bytes[0] & 1 == 0 else { throw Failure(.usage, "\(option): \(quoted(text)) is the address of a group") }
         return bytes
     }
 

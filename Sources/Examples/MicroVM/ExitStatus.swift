@@ -1,4 +1,5 @@
 import Glibc
+import Linux
 import Machines
 
 /// How the program ends. The numbers are a promise to scripts; Docs/MicroVM.md lists them.
@@ -33,6 +34,8 @@ struct ExitStatus: Hashable {
     /// A command line that is wrong.
     static let badArguments = ExitStatus(rawValue: 153)
 
+    /// Those that are waited for. The program is ended by the signal itself once all is put right.
+    static let signals: [Signal] = [.hangUp, .interrupt, .terminate]
     /// A signal ended it, as a shell says it.
     static func signal(_ number: CInt) -> ExitStatus { ExitStatus(rawValue: 128 + number) }
 

@@ -19,7 +19,7 @@ func run(_ arguments: Arguments) throws(Failure) -> CInt {
     let signals: SignalDescriptor
     do throws(SystemError) {
         escapes = try EscapeFilter()
-        let wanted = SignalSet([.hangUp, .interrupt, .terminate, .windowChanged])
+        let wanted = SignalSet(ExitStatus.signals + [.windowChanged])
         // Before there is a second thread, which would get them else.
         try wanted.block()
         signals = try SignalDescriptor(wanted)

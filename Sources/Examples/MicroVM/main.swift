@@ -7,7 +7,9 @@ import Linux
 
 // A reader of the console that goes away is no reason to die without putting the terminal right.
 bh_ignore_broken_pipes()
-exit(runProgram(programWords()))
+let status = runProgram(programWords())
+ExitStatus.signals.first { ExitStatus.signal($0.rawValue).rawValue == status }?.take()
+exit(status)
 
 /// - Parameter all: the words after the program's name.
 /// - Returns: the exit status.
@@ -21,7 +23,7 @@ func runProgram(_ all: [String]) -> CInt {
         case .some(let word) where word.hasPrefix("--"):
             return try runAsFirecracker(try FirecrackerArguments(all[...]))
         case .some(let word): throw Failure(.usage, "unknown command \(quoted(word)); try `bulkhead-vm --help`")
-        case nil: throw Failure(.usage, "no command given; try `bulkhead-vm --help`")
+        case nil: return try runAsFirecracker(try FirecrackerArguments([]))
         }
         return 0
     } catch {

@@ -2,7 +2,7 @@ import CLinux
 import CVirtio
 import Linux
 
-/// A disk's bytes: a regular file or a block device, as it is.
+/// A disk's bytes: a regular file or a block device, as it is. It may be empty: a guest then sees a disk without sectors.
 public struct RawDisk: ~Copyable, Sendable {
     /// Bytes in a sector, whatever the disk's own are; virtio 1.2, section 5.2.6.
     public static let sectorSize: UInt64 = 512
@@ -17,12 +17,9 @@ public struct RawDisk: ~Copyable, Sendable {
 
     /// Takes an open file.
     ///
-    /// - Throws: `EINVAL` for what is neither a file nor a block device, or holds not even one sector.
+    /// - Throws: `EINVAL` for what is neither a file nor a device.
     public init(_ descriptor: consuming Descriptor, isReadOnly: Bool) throws(SystemError) {
         let sectors = try RawDisk.size(of: descriptor) / RawDisk.sectorSize
-        guard sectors > 0 else {
-            throw SystemError("use the disk", .invalidArgument, hint: "it is smaller than one sector of 512 bytes")
-        }
         let number = descriptor.rawValue
         var status = stat()
         try systemCall("fstat the disk") { unsafe fstat(number, &status) }
@@ -43,7 +40,7 @@ public struct RawDisk: ~Copyable, Sendable {
         }
     }
 
-    /// Opens a file or a block device.
+    /// Opens a file or a block device; or a character device, as `/dev/null`, which has no sectors.
     public static func open(_ path: String, isReadOnly: Bool = false) throws(SystemError) -> RawDisk {
         // Non-blocking until it is known to be no pipe.
         let descriptor = try Descriptor.open(path, [isReadOnly ? .readOnly : .readWrite, .nonBlocking])
@@ -66,9 +63,10 @@ public struct RawDisk: ~Copyable, Sendable {
     private static func size(of descriptor: borrowing Descriptor) throws(SystemError) -> UInt64 {
         let status = try descriptor.status()
         if status.isRegularFile { return UInt64(max(0, status.size)) }
+        if status.type == mode_t(S_IFCHR) { return 0 }
         let size = status.type == mode_t(S_IFBLK) ? bh_block_device_size(descriptor.rawValue) : -1
         guard size >= 0 else {
-            throw SystemError("use the disk", .invalidArgument, hint: "it is neither a file nor a block device")
+            throw SystemError("use the disk", .invalidArgument, hint: "it is neither a file nor a device")
         }
         return UInt64(size)
     }

@@ -47,7 +47,7 @@
                 #expect(try api("PUT", "/actions", #"{"action_type": "InstanceStart"}"#) == .done)
 
                 try run.wait(for: "# ")
-                #expect(try run("cut -d ' ' -f 6- /proc/cmdline") == "root=/dev/vda rw")
+                #expect(try run("cut -d ' ' -f 6- /proc/cmdline") == "pci=off root=/dev/vda rw")
                 #expect(try run("blockdev --getsize64 /dev/vda") == "\(try readFile(disk, limit: 32 << 20).count)")
                 #expect(try readText(log).contains("Guest-boot-time = "))
 

@@ -73,14 +73,13 @@
                         \(path); cd \(root) && mkdir -p first second small \(jail) && cp \(files)/disk.img first/disk &&
                         ip tuntap add name bhsnap mode tap vnet_hdr && ip address add 10.111.0.1/30 dev bhsnap &&
                         ip link set bhsnap up && ip tuntap add name bhsnap2 mode tap vnet_hdr user \(user) &&
-                        mount -t tmpfs -o size=300m small small &&
-                        echo 1 >/proc/sys/vm/unprivileged_userfaultfd
+                        mount -t tmpfs -o size=300m small small
                         """) == 0)
                 defer {
                     system(
                         """
                         \(path); ip link delete bhsnap; ip link delete bhsnap2; cd \(root)
-                        umount small; rm -rf first second small jails; echo 0 >/proc/sys/vm/unprivileged_userfaultfd
+                        umount small; rm -rf first second small jails
                         """)
                 }
                 let first = try Guest(in: "\(root)/first")

@@ -131,12 +131,12 @@ import Testing
         }
         func line() throws -> String { try controller.resources.configuration(acceptsEmulation: true).commandLine }
         #expect(put("a", "") == nil)
-        #expect(try line() == "quiet")
+        #expect(try line() == "quiet pci=off")
         #expect(put("b", #", "root_device": true, "read_only": true"#) == nil)
-        #expect(try line() == "quiet root=/dev/pmem1 ro")
+        #expect(try line() == "quiet pci=off root=/dev/pmem1 ro")
         #expect(put("a", #", "root_device": true"#) == "Pmem config error: A root pmem device already exist")
         #expect(put("b", #", "root_device": true, "rate_limiter": {"ops": {"size": 3, "refill_time": 1}}"#) == nil)
-        #expect(try line() == "quiet root=/dev/pmem1 rw")
+        #expect(try line() == "quiet pci=off root=/dev/pmem1 rw")
         let drive = #"{"drive_id": "d", "is_root_device": true, "path_on_host": "\#(path)"}"#
         #expect(
             controller.refusal(.put, "/drives/d", drive) == "Drive config error: A root block device already exists!")
@@ -225,7 +225,7 @@ import Testing
         _ = try controller.perform(
             .put, "/boot-source", #"{"kernel_image_path": "\#(kernel)", "boot_args": "quiet"}"#)
         let configuration = try controller.resources.configuration(acceptsEmulation: false)
-        #expect(configuration.commandLine == "quiet root=PARTUUID=p ro")
+        #expect(configuration.commandLine == "quiet pci=off root=PARTUUID=p ro")
         #expect(configuration.disks.map(\.path) == [""])
         // One that has died is asked for anew.
         daemon.end()
@@ -315,17 +315,17 @@ import Testing
         func configuration() throws -> MachineConfiguration {
             try controller.resources.configuration(acceptsEmulation: true)
         }
-        #expect(try configuration().commandLine == BootSource.defaultArguments)
+        #expect(try configuration().commandLine == BootSource.defaultArguments + " pci=off")
         #expect(try !configuration().hasEntropy)
         let drive = #"{"drive_id": "r", "is_root_device": true, "path_on_host": "\#(disk)""#
         _ = try controller.perform(.put, "/drives/r", drive + "}")
-        #expect(try configuration().commandLine == BootSource.defaultArguments + " root=/dev/vda rw")
+        #expect(try configuration().commandLine == BootSource.defaultArguments + " pci=off root=/dev/vda rw")
         _ = try controller.perform(.put, "/drives/r", drive + #", "is_read_only": true, "partuuid": "1-2"}"#)
         _ = try controller.perform(
             .put, "/boot-source",
             #"{"kernel_image_path": "\#(kernel)", "boot_args": "console=ttyS0 -- single"}"#)
         // What follows two hyphens is for init.
-        #expect(try configuration().commandLine == "console=ttyS0 root=PARTUUID=1-2 ro -- single")
+        #expect(try configuration().commandLine == "console=ttyS0 pci=off root=PARTUUID=1-2 ro -- single")
         _ = try controller.perform(.put, "/entropy", #"{"rate_limiter": {"bandwidth": {"size": 5, "refill_time": 1}}}"#)
         _ = try controller.perform(.put, "/vsock", #"{"guest_cid": 9, "uds_path": "\#(scratch.path)/v"}"#)
         let made = try configuration()

@@ -9,6 +9,8 @@ final class Monitor {
     struct Outcome {
         /// The exit status; 128 + N by signal N.
         let status: CInt
+        /// The signal that ended it.
+        let signal: CInt?
         let out: String
         let err: String
     }
@@ -18,6 +20,7 @@ final class Monitor {
     private let out: String
     private let err: String
     private var status: CInt?
+    private var endingSignal: CInt?
 
     /// - Parameters:
     ///   - terminal: where its standard input and output are instead of nothing and a file.
@@ -37,11 +40,20 @@ final class Monitor {
             posix_spawn_file_actions_addopen(&actions, 1, out, O_WRONLY, 0)
         }
         posix_spawn_file_actions_addopen(&actions, 2, err, O_WRONLY, 0)
+        // A shell lets what it starts beside itself ignore some.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        for signal in [SIGHUP, SIGINT, SIGTERM] { sigaddset(&signals, signal) }
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
         let line = prefix + [try builtProgram(program)] + words
         let copies = line.map { strdup($0) }
         defer { for copy in copies { free(copy) } }
         var pid = pid_t()
-        let error = posix_spawnp(&pid, line[0], &actions, nil, copies + [nil], environ)
+        let error = posix_spawnp(&pid, line[0], &actions, &attributes, copies + [nil], environ)
         guard error == 0 else { throw SystemError("start \(line[0])", Errno(rawValue: error)) }
         self.pid = pid
     }
@@ -56,14 +68,15 @@ final class Monitor {
         let isOver = eventually(150) {
             var raw: CInt = 0
             guard waitpid(pid, &raw, WNOHANG) == pid else { return false }
-            status = raw & 0x7f == 0 ? raw >> 8 & 0xff : 128 + raw & 0x7f
+            if raw & 0x7f != 0 { endingSignal = raw & 0x7f }
+            status = endingSignal.map { 128 + $0 } ?? raw >> 8 & 0xff
             return true
         }
         if !isOver {
             Issue.record("the program does not end: \(said)", sourceLocation: sourceLocation)
             end(SIGKILL)
         }
-        return Outcome(status: status ?? -1, out: try readText(out), err: try readText(err))
+        return Outcome(status: status ?? -1, signal: endingSignal, out: try readText(out), err: try readText(err))
     }
 
     /// Whether it has ended, without waiting for it.

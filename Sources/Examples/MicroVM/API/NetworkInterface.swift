@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 import Machines
 import OCI
@@ -52,7 +53,10 @@ struct NetworkInterface: Hashable {
         do throws(MachineError) { try card.validate() } catch {
             throw Fault("Network config error: Could not create the network device: \(error)")
         }
-        do throws(SystemError) { _ = try Tap.open(tap) } catch {
+        do throws(SystemError) {
+            if others.contains(where: { $0.tap == tap }) { throw SystemError("TUNSETIFF", Errno(rawValue: EBUSY)) }
+            _ = try Tap.open(tap)
+        } catch {
             throw Fault(
                 "Network config error: Could not create the network device: Open tap device failed: "
                     + "\(osError(error.errno)). Invalid TUN/TAP Backend provided by \(tap)."

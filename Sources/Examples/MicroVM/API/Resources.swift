@@ -273,12 +273,14 @@ struct Resources: Hashable {
     /// The kernel's arguments, and where its root is: in front of what is for init behind `--`.
     private func commandLine(_ source: BootSource) -> String {
         let said = source.arguments ?? BootSource.defaultArguments
-        var words: [String] = []
+        // There is no PCI to look for.
+        var words = ["pci=off"]
         if let root = drives.first, root.isRoot {
-            words = [root.partition.map { "root=PARTUUID=\($0)" } ?? "root=/dev/vda", root.takesNoWrites ? "ro" : "rw"]
+            words.append(root.partition.map { "root=PARTUUID=\($0)" } ?? "root=/dev/vda")
+            words.append(root.takesNoWrites ? "ro" : "rw")
         }
         if let index = pmem.firstIndex(where: { $0.isRoot }) {
-            words = ["root=/dev/pmem\(index)", pmem[index].isReadOnly ? "ro" : "rw"]
+            words += ["root=/dev/pmem\(index)", pmem[index].isReadOnly ? "ro" : "rw"]
         }
         var parts = said.split(separator: " ", omittingEmptySubsequences: false)[...]
         let kernel = parts.prefix { $0 != "--" }

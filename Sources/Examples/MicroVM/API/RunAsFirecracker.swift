@@ -74,7 +74,7 @@ final class FirecrackerMode {
         metadata = MetadataStore(limit: arguments.metadataLimit)
         logger = Logger(id: arguments.id)
         do throws(SystemError) {
-            let wanted = SignalSet([.hangUp, .interrupt, .terminate])
+            let wanted = SignalSet(ExitStatus.signals)
             // Before there is a second thread, which would get them else.
             try wanted.block()
             signals = try SignalDescriptor(wanted)

@@ -178,8 +178,8 @@ enum ThreadFilters {
 
     /// `FICLONE`: a snapshot that begins with what another has.
     private static let fileClone: UInt64 = 0x4004_9409
-    /// `UFFDIO_API`, `UFFDIO_REGISTER`.
-    private static let pageFaults: [UInt64] = [0xc018_aa3f, 0xc020_aa00]
+    /// `USERFAULTFD_IOC_NEW`, `UFFDIO_API`, `UFFDIO_REGISTER`.
+    private static let pageFaults: [UInt64] = [0xaa00, 0xc018_aa3f, 0xc020_aa00]
 
     // MARK: - Words
 
