@@ -131,8 +131,15 @@
                     maximumProcessors: configuration.mostProcessors, devices: mayGo ? parts.assembly.places : [],
                     memorySlots: configuration.memorySlots, generation: GenerationID.node),
                 hasKeyboard: configuration.hasKeyboard)
+            var configuration = configuration
+            if configuration.tellsKernelsWithoutACPI {
+                configuration.addArguments(parts.assembly.devices.map { $0.slot.place.argument })
+            }
             do throws(GuestMemoryError) {
                 try tables.write(to: memory)
+                if configuration.tellsKernelsWithoutACPI {
+                    try MultiProcessorTable(processors: configuration.processors).write(to: memory)
+                }
                 try ResetVector.write(to: memory)
                 try GenerationID.renew(in: memory)
             } catch { throw MachineError(.memory, error) }

@@ -12,6 +12,11 @@ public struct MachineConfiguration: Hashable, Sendable {
     public var initialRAMDisk: String?
     /// The kernel's command line.
     public var commandLine = "console=ttyS0 panic=-1"
+    /// Whether a kernel without ACPI is told of the machine, too: of processors and interrupts by the tables of Intel's
+    /// MultiProcessor Specification, and of the virtio devices that it begins with by `virtio_mmio.device=` on its command
+    /// line, which Linux heeds where it was built with `CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES`. It is not saved with the
+    /// machine.
+    public var tellsKernelsWithoutACPI = false
     /// Virtual processors: 1 to 32.
     public var processors = 1
     /// Bytes of memory: whole MiB, from 16 MiB on.

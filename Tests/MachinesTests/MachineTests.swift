@@ -1,4 +1,5 @@
 import Glibc
+import GuestMemory
 import Linux
 import Testing
 import TestSupport
@@ -90,6 +91,30 @@ import TestSupport
                 [0xbb, 0, 0x10, 0, 0xc0, 0x8b, 0x03] + Self.sendEAX + Self.powerOff, pvh: true)
             #expect(ending == .powerOff)
             #expect(said == Array("virt".utf8))
+        }
+
+        @Test func theOldInterruptControllersAreMaskedAtFirst() throws {
+            // in al, 0x21; in al, 0xa1: each sent.
+            let send: [UInt8] = [0x66, 0xba, 0xf8, 0x03, 0xee]
+            let (ending, said) = try run([0xe4, 0x21] + send + [0xe4, 0xa1] + send + Self.powerOff)
+            #expect(ending == .powerOff && said == [0xff, 0xff])
+        }
+
+        @Test func aKernelWithoutACPIIsToldOnlyWhereItIsAskedFor() throws {
+            for isAsked in [false, true] {
+                var configuration = try configuration(TestELF(code: Self.waitForEver))
+                configuration.commandLine = "quiet -- single"
+                configuration.tellsKernelsWithoutACPI = isAsked
+                let machine = try Machine(configuration)
+                var said = [UInt8](repeating: 0, count: 60)
+                for index in said.indices {
+                    said[index] = try machine.memory.load(UInt8.self, at: GuestAddress(0x20000 + UInt64(index)))
+                }
+                let line = "quiet\(isAsked ? " virtio_mmio.device=4K@0xc0001000:5" : "") -- single"
+                #expect(said.starts(with: Array(line.utf8) + [0]), "\(String(decoding: said, as: UTF8.self))")
+                let mark = try machine.memory.load(UInt32.self, at: GuestAddress(0x9fc00))
+                #expect(mark == (isAsked ? 0x5f50_4d5f : 0))
+            }
         }
 
         @Test func theGuestSaysThatItIsUp() throws {

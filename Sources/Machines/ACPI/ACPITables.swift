@@ -18,6 +18,9 @@ struct ACPITables {
     struct DevicePlace: Hashable {
         var address: UInt64
         var interrupt: UInt32
+
+        /// What tells a kernel of it that has no ACPI.
+        var argument: String { "virtio_mmio.device=4K@0x\(String(address, radix: 16)):\(interrupt)" }
     }
 
     /// A table and where it is.

@@ -1,5 +1,15 @@
 import GuestMemory
 
+extension MachineConfiguration {
+    /// Adds words to the kernel's command line, in front of what is for init behind `--`.
+    public mutating func addArguments(_ words: [String]) {
+        let all = commandLine.split(separator: " ", omittingEmptySubsequences: false)
+        let kernel = all.prefix { $0 != "--" }
+        commandLine = (kernel.map(String.init) + words + all.dropFirst(kernel.count).map(String.init)).joined(
+            separator: " ")
+    }
+}
+
 /// What a kernel is told: memory, command line, initial RAM disk, tables.
 struct BootParameters {
     var kernel: LoadedKernel

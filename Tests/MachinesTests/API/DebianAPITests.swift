@@ -47,7 +47,8 @@
                 #expect(try api("PUT", "/actions", #"{"action_type": "InstanceStart"}"#) == .done)
 
                 try run.wait(for: "# ")
-                #expect(try run("cut -d ' ' -f 6- /proc/cmdline") == "pci=off root=/dev/vda rw")
+                #expect(try run("cut -d ' ' -f 6-8 /proc/cmdline") == "pci=off root=/dev/vda rw")
+                #expect(try run("grep -c 'rw virtio_mmio.device=4K@0xc0001000:5 ' /proc/cmdline") == "1")
                 #expect(try run("blockdev --getsize64 /dev/vda") == "\(try readFile(disk, limit: 32 << 20).count)")
                 #expect(try readText(log).contains("Guest-boot-time = "))
 

@@ -237,7 +237,9 @@ struct Resources: Hashable {
         }
         var configuration = MachineConfiguration(kernel: source.kernel)
         configuration.initialRAMDisk = source.initialRAMDisk
-        configuration.commandLine = commandLine(source)
+        configuration.commandLine = source.arguments ?? BootSource.defaultArguments
+        configuration.addArguments(kernelArguments)
+        configuration.tellsKernelsWithoutACPI = true
         configuration.processors = Int(machine.processors)
         configuration.threadsPerCore = machine.hasThreads ? 2 : 1
         configuration.processorTemplate = processors?.template ?? machine.template.template
@@ -270,10 +272,8 @@ struct Resources: Hashable {
         }
     }
 
-    /// The kernel's arguments, and where its root is: in front of what is for init behind `--`.
-    private func commandLine(_ source: BootSource) -> String {
-        let said = source.arguments ?? BootSource.defaultArguments
-        // There is no PCI to look for.
+    /// What a kernel is told besides what a client says: that there is no PCI to look for, and where its root is.
+    private var kernelArguments: [String] {
         var words = ["pci=off"]
         if let root = drives.first, root.isRoot {
             words.append(root.partition.map { "root=PARTUUID=\($0)" } ?? "root=/dev/vda")
@@ -282,10 +282,7 @@ struct Resources: Hashable {
         if let index = pmem.firstIndex(where: { $0.isRoot }) {
             words += ["root=/dev/pmem\(index)", pmem[index].isReadOnly ? "ro" : "rw"]
         }
-        var parts = said.split(separator: " ", omittingEmptySubsequences: false)[...]
-        let kernel = parts.prefix { $0 != "--" }
-        parts = parts.dropFirst(kernel.count)
-        return (kernel.map(String.init) + words + parts.map(String.init)).joined(separator: " ")
+        return words
     }
 
     /// `GET /vm/config`.
