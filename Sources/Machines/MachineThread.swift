@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Linux
 
@@ -42,8 +43,7 @@ public final class MachineThread {
 
 private nonisolated func runJob(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     let job = Unmanaged<MachineThread.Job>.fromOpaque(argument!).takeRetainedValue()
-    // Only for people who look: a machine without /proc runs as well.
-    try? writeText(job.name, to: "/proc/thread-self/comm")
+    _ = job.name.withCString { bh_prctl(PR_SET_NAME, UInt(bitPattern: $0), 0, 0, 0) }
     // A reader that goes away is seen by the write that fails.
     _ = try? SignalSet.forwardable.union(SignalSet([.brokenPipe])).block()
     job.body()

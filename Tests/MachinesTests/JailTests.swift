@@ -154,6 +154,10 @@
                 #expect(lines.contains("Seccomp:\t2"), "\(thread)")
                 #expect(lines.contains(thread == "\(pid)" ? "Seccomp_filters:\t1" : "Seccomp_filters:\t2"), "\(thread)")
             }
+            // By these names clients find the processors' threads.
+            let threads = try #require(names(in: "/proc/\(pid)/task"))
+            let told = Set(try threads.map { try readText("/proc/\(pid)/task/\($0)/comm") })
+            #expect(told.isSuperset(of: ["fc_vcpu 0\n", "fc_vcpu 1\n", "devices\n", "bulkhead-vm\n"]), "\(told)")
             running.signal(SIGTERM)
             #expect(try running.finish().signal == SIGTERM)
         }

@@ -19,6 +19,9 @@ int bh_confinement_begin(const char *program);
 // What kind of thread the calling one is, for that line; kept, not copied.
 void bh_confinement_name_thread(const char *kind);
 
+// Puts "fc_" before the calling thread's name: by that Firecracker's clients find the threads of virtual processors.
+void bh_name_as_firecracker(void);
+
 // The program's words, NULL behind the last: Swift's CommandLine reads them from /proc, which a jail has not.
 char *const *bh_monitor_arguments(void);
 

@@ -271,7 +271,13 @@ final class FirecrackerMode {
         } catch { throw MachineError(.machine, .refused(error)) }
         try connectMetadata(machine, resources.metadata)
         if resources.serial?.path == nil { terminal = try? RawTerminal(.duplicate(of: STDIN_FILENO)) }
-        do throws(MachineError) { try machine.start(preparing: confinement.preparation) } catch {
+        let confine = confinement.preparation
+        do throws(MachineError) {
+            try machine.start { role throws(MachineError) in
+                if role == .processor { bh_name_as_firecracker() }
+                try confine(role)
+            }
+        } catch {
             terminal = nil
             throw error
         }

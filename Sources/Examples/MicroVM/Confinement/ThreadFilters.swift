@@ -138,6 +138,7 @@ enum ThreadFilters {
             // Threads' filters.
             calls("seccomp"), call("prctl", 0, UInt64(PR_SET_NO_NEW_PRIVS)),
             call("prctl", 0, UInt64(PR_GET_NO_NEW_PRIVS)),
+            call("prctl", 0, UInt64(PR_SET_NAME)), call("prctl", 0, UInt64(PR_GET_NAME)),
             // The flags of clone3(2) are in memory, where no filter sees them; glibc then takes clone(2).
             SeccompRule(["clone3"], .errno(.noSystemCall)),
             call("clone", 0, with: cloneThread),
