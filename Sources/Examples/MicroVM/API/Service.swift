@@ -1,4 +1,5 @@
 import Glibc
+import Machines
 import OCI
 
 /// Answers requests: counts them, finds out what they ask for, has it done and logs what became of it.
@@ -13,7 +14,7 @@ final class Service {
         let line: [UInt8]
         let counter: RequestCounter?
         let action: Result<Action, Fault>
-        let isDeprecated: Bool
+        let deprecation: String?
 
         init(_ request: HTTPRequest) {
             let parts = request.pathParts
@@ -24,9 +25,9 @@ final class Service {
             counter = RequestCounter(request, parts)
             do throws(Fault) {
                 let route = try Route(request, parts)
-                (action, isDeprecated) = (.success(route.action), route.isDeprecated)
+                (action, deprecation) = (.success(route.action), route.deprecation)
             } catch {
-                (action, isDeprecated) = (.failure(error), false)
+                (action, deprecation) = (.failure(error), nil)
             }
         }
     }
@@ -44,6 +45,17 @@ final class Service {
     }
 
     func answer(_ request: HTTPRequest) -> HTTPResponse {
+        // What is asked again and again is not timed for a log that does not tell of it.
+        let begin = request.method != .get || logger.admits(.debug) ? monotonicNanoseconds() : nil
+        let response = response(to: request, begin)
+        if let begin {
+            logger.debug("Total previous API call duration: \((monotonicNanoseconds() - begin) / 1000) us.")
+        }
+        return response
+    }
+
+    /// - Parameter begin: when it came, by the monotonic clock; there for all that changes something.
+    private func response(to request: HTTPRequest, _ begin: UInt64?) -> HTTPResponse {
         let time = LogClock.now
         let question = question(request)
         logger.info(at: time) { $0 += question.line }
@@ -54,16 +66,30 @@ final class Service {
             if let counter = question.counter { metrics.countRefusal(counter) }
             return refuse(fault)
         }
-        if question.isDeprecated {
-            metrics.countDeprecated()
-            logger.warn("\(request.method.rawValue) \(request.path): a field that is deprecated was used.")
-        }
         var response: HTTPResponse
-        do throws(Fault) { response = tell(try controller.perform(try question.action.get()), time) } catch {
-            response = refuse(error)
-        }
-        response.isDeprecated = question.isDeprecated
+        do throws(Fault) {
+            let action = try question.action.get()
+            response = tell(try controller.perform(action), time)
+            if let begin { noteTime(action, since: begin) }
+        } catch { response = refuse(error) }
+        guard let deprecation = question.deprecation else { return response }
+        metrics.countDeprecated()
+        logger.warn(deprecation)
+        response.isDeprecated = true
         return response
+    }
+
+    /// Tells how long something took whose time is kept, and begins the metrics of a machine that has begun.
+    private func noteTime(_ action: Action, since begin: UInt64) {
+        if let timing = action.timing {
+            let microseconds = (monotonicNanoseconds() - begin) / 1000
+            metrics.note(timing.metric, microseconds: microseconds)
+            logger.info("'\(timing.words)' API request took \(microseconds) us.")
+        }
+        switch action {
+        case .start, .loadSnapshot: controller.flushMetrics()
+        default: break
+        }
     }
 
     private func question(_ request: HTTPRequest) -> Question {
