@@ -95,7 +95,7 @@ private let zero: UInt32 = 13
         // A driver that notifies of nothing.
         let device = try #require(machine.device as? Block)
         let missing = device.counts.missingRequests
-        try machine.queues[0].kick()
+        machine.write(.queueNotify, 0)
         machine.run()
         #expect(device.counts.missingRequests == missing + 1)
         #expect(machine.status.isDisjoint(with: .needsReset))

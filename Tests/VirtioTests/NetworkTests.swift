@@ -132,7 +132,7 @@ private let plain = [UInt8](repeating: 0, count: 12)
         machine.run()
         #expect(network.counts.missingBuffers > before.missingBuffers)
         // A driver that notifies of nothing.
-        try machine.queues[1].kick()
+        machine.write(.queueNotify, 1)
         machine.run()
         #expect(network.counts.missingFrames == before.missingFrames + 1)
         try machine.queues[0].submit(machine.room(1000))
