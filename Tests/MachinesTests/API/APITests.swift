@@ -112,6 +112,25 @@
                 #expect(wrong.status == 1 && wrong.err.contains("no snapshot of a machine"), "\(wrong)")
             }
 
+            @Test(.needs(.kvm), .needs(.root)) func aTapThatARestoredCardCanNotHaveIsNamed() throws {
+                let (state, memory) = (try scratch.file("state", []), try scratch.file("memory", []))
+                let saved = try APIClient("--accept-emulation")
+                let card = #"{"iface_id": "n", "host_dev_name": "bha\#(getpid())"}"#
+                #expect(try saved("PUT", "/network-interfaces/n", card) == .done)
+                try boot(saved)
+                #expect(try saved("PATCH", "/vm", #"{"state": "Paused"}"#) == .done)
+                let files = #""snapshot_path": "\#(state)", "mem_file_path": "\#(memory)""#
+                #expect(try saved("PUT", "/snapshot/create", "{\(files)}") == .done)
+                let loaded = try APIClient("--accept-emulation")
+                let other = #""network_overrides": [{"iface_id": "n", "host_dev_name": "lo"}]"#
+                #expect(
+                    try loaded("PUT", "/snapshot/load", "{\(files), \(other)}").fault
+                        == "Load snapshot error: Failed to restore from snapshot: Failed to build microVM from snapshot: "
+                        + "Failed to restore devices: Net: Failed to create a network device: Open tap device failed: Error "
+                        + "while creating ifreq structure: Invalid argument (os error 22). Invalid TUN/TAP Backend provided "
+                        + "by lo. Check our documentation on setting up the network devices.")
+            }
+
             @Test(.needs(.kvm)) func theSerialPortsOutputHasALimit() throws {
                 let (output, metrics) = (try scratch.file("output", []), try scratch.file("metrics", []))
                 // 200 letters to port 0x3f8, and no more.
@@ -529,7 +548,8 @@
                     #expect(bad.status == 152, "\(text): \(bad.err)")
                     #expect(bad.err.contains("Configuration for VMM from one single json failed"), "\(bad.err)")
                 }
-                #expect(try Monitor(["--no-api", "--config-file", "/none"]).finish().status == 1)
+                let missing = try Monitor(["--no-api", "--config-file", "/none"]).finish()
+                #expect(missing.status == 1 && missing.err.hasSuffix("No such file or directory (os error 2)\n"))
             }
 
             @Test func commandLinesThatAreWrongHaveFirecrackersStatus() throws {
