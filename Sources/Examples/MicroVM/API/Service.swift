@@ -15,6 +15,7 @@ final class Service {
         let counter: RequestCounter?
         let action: Result<Action, Fault>
         let deprecation: String?
+        let isDeprecated: Bool
 
         init(_ request: HTTPRequest) {
             let parts = request.pathParts
@@ -29,6 +30,7 @@ final class Service {
             } catch {
                 (action, deprecation) = (.failure(error), nil)
             }
+            isDeprecated = deprecation != nil
         }
     }
 
@@ -47,15 +49,7 @@ final class Service {
     func answer(_ request: HTTPRequest) -> HTTPResponse {
         // What is asked again and again is not timed for a log that does not tell of it.
         let begin = request.method != .get || logger.admits(.debug) ? monotonicNanoseconds() : nil
-        let response = response(to: request, begin)
-        if let begin {
-            logger.debug("Total previous API call duration: \((monotonicNanoseconds() - begin) / 1000) us.")
-        }
-        return response
-    }
-
-    /// - Parameter begin: when it came, by the monotonic clock; there for all that changes something.
-    private func response(to request: HTTPRequest, _ begin: UInt64?) -> HTTPResponse {
+        defer { if let begin { noteEnd(since: begin) } }
         let time = LogClock.now
         let question = question(request)
         logger.info(at: time) { $0 += question.line }
@@ -68,15 +62,19 @@ final class Service {
         }
         var response: HTTPResponse
         do throws(Fault) {
-            let action = try question.action.get()
-            response = tell(try controller.perform(action), time)
-            if let begin { noteTime(action, since: begin) }
+            response = tell(try controller.perform(try question.action.get()), time)
+            if let begin { noteTime(try question.action.get(), since: begin) }
         } catch { response = refuse(error) }
-        guard let deprecation = question.deprecation else { return response }
-        metrics.countDeprecated()
-        logger.warn(deprecation)
-        response.isDeprecated = true
+        if question.isDeprecated {
+            metrics.countDeprecated()
+            if let deprecation = question.deprecation { logger.warn(deprecation) }
+            response.isDeprecated = true
+        }
         return response
+    }
+
+    private func noteEnd(since begin: UInt64) {
+        logger.debug("Total previous API call duration: \((monotonicNanoseconds() - begin) / 1000) us.")
     }
 
     /// Tells how long something took whose time is kept, and begins the metrics of a machine that has begun.
