@@ -30,7 +30,15 @@
         /// Bytes of the serial port's output that were lost as there were too many; ``SerialEnds/outputLimit``.
         public var serialLoss: UInt64 { relay.lost.load(ordering: .relaxed) }
 
+        /// How often the host refused the serial port's output: once, as there is none after that.
+        public var serialFailures: UInt64 { relay.refused.load(ordering: .relaxed) }
+
         public var keyboardCounts: PortCounts { keyboard.counts }
+
+        /// How often a device of this machine's asked its driver for a reset.
+        public func transportCounts<Kind: Device>(of device: Kind) -> TransportCounts {
+            placedDevices.first { Kind.from($0.transport.device) === device }?.transport.counts ?? TransportCounts()
+        }
 
         private func find<Kind: Device>(_ name: DeviceName) -> Kind? {
             placedDevices.first { $0.name == name }.flatMap { Kind.from($0.transport.device) }

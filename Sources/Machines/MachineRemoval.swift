@@ -15,6 +15,8 @@
     public struct RemovedDevice: Sendable {
         public let name: DeviceName?
         public let device: any Device
+        /// How often it had asked its driver for a reset.
+        public let counts: TransportCounts
     }
 
     /// What goes while the machine runs. A machine that may grow, ``MachineConfiguration/spareDevices``, lets go of any
@@ -88,7 +90,10 @@
                 placed.remove(vm)
                 growth.gaveBack(placed.slot)
             }
-            removed.withLock { $0 += leaving.map { RemovedDevice(name: $0.name, device: $0.transport.device) } }
+            let news = leaving.map {
+                RemovedDevice(name: $0.name, device: $0.transport.device, counts: $0.transport.counts)
+            }
+            removed.withLock { $0 += news }
         }
 
         /// Its configuration without those of its devices that have gone.

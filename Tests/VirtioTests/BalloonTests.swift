@@ -1,3 +1,4 @@
+import Glibc
 import GuestMemory
 import Linux
 import Testing
@@ -162,6 +163,22 @@ import Testing
             #expect(try kept(machine, [4000, 4001, 4002]) == [false, false, true])
             #expect(balloon.discardedBytes == 8192)
         }
+    }
+
+    @Test("pages that the host does not take back are counted, and the guest goes on")
+    func refusals() throws {
+        let (machine, balloon) = try machine(all)
+        try machine.boot()
+        let page = FakeBuffer(address: GuestAddress(4000 * 4096), count: 4096, isWritable: true)
+        // Of pages that are to stay in memory none goes.
+        machine.memory.withRegion(0) { #expect(mlock($0.hostAddress + 4000 * 4096, 4096) == 0) }
+        try machine.queues[4].submit(page)
+        #expect(balloon.startHinting())
+        try machine.queues[3].submit(machine.place(bytes(machine.configuration(8, as: UInt32.self))))
+        try machine.queues[3].submit(page)
+        machine.run()
+        #expect(balloon.counts.failedReports == 1 && balloon.counts.failedHints == 1)
+        #expect(balloon.discardedBytes == 0 && machine.status.isDisjoint(with: .needsReset))
     }
 
     @Test("only what was chosen is offered; section 5.5.3")

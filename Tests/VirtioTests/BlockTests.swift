@@ -92,6 +92,12 @@ private let zero: UInt32 = 13
         #expect(second.status == 0 && second.length == 1)
         #expect(disk.bytes(sector: 2044, count: 2048) == data)
         #expect(try machine.request(flush).status == 0)
+        // A driver that notifies of nothing.
+        let device = try #require(machine.device as? Block)
+        let missing = device.counts.missingRequests
+        machine.write(.queueNotify, 0)
+        machine.run()
+        #expect(device.counts.missingRequests == missing + 1)
         #expect(machine.status.isDisjoint(with: .needsReset))
     }
 

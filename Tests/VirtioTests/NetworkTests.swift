@@ -127,7 +127,14 @@ private let plain = [UInt8](repeating: 0, count: 12)
         ends.send(frame(50))
         ends.send(frame(4000, 3))
         ends.send(frame(70, 4))
+        let network = try #require(machine.device as? Network)
+        let before = network.counts
         machine.run()
+        #expect(network.counts.missingBuffers > before.missingBuffers)
+        // A driver that notifies of nothing.
+        machine.write(.queueNotify, 1)
+        machine.run()
+        #expect(network.counts.missingFrames == before.missingFrames + 1)
         try machine.queues[0].submit(machine.room(1000))
         #expect(try machine.queues[0].takeAllUsed() == [62])
         let rooms = (0..<5).map { _ in machine.room(1000) }

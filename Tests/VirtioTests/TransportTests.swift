@@ -141,6 +141,7 @@ import Testing
         #expect(machine.read(.interruptStatus) == 2)
         #expect(machine.line.take() == 1)
         #expect(machine.transport.fault == .queue(index: 0, .descriptorIndex(99)))
+        #expect(machine.transport.counts.faults == 1 && machine.transport.counts.failedStarts == 0)
         machine.write(.queueNotify, 0)
         machine.run()
         machine.write(.status, 15)
@@ -148,6 +149,7 @@ import Testing
         try machine.boot([])
         try machine.queues[0].submit(machine.room(4))
         #expect(try machine.queues[0].takeUsed() != nil)
+        #expect(machine.transport.counts.faults == 1, "a reset takes none away")
     }
 
     @Test("a ring outside memory asks for a reset when the driver is ready")
@@ -160,6 +162,7 @@ import Testing
         machine.write(.status, 15)
         #expect(machine.status.contains(.needsReset))
         #expect(machine.transport.fault == .queue(index: 0, .ringOutsideMemory(GuestAddress(1 << 32))))
+        #expect(machine.transport.counts.faults == 0 && machine.transport.counts.failedStarts == 1)
     }
 
     @Test("interrupts are acknowledged bit by bit; section 4.2.2.1")

@@ -239,6 +239,23 @@ private final class Program {
         let data = [UInt8](repeating: 1, count: Int(VsockConnection.bufferSize) + 1)
         try guest.send(.data, data, host: program.port, guest: 52)
         _ = try guest.expect(.reset)
+        #expect((guest.machine.device as? Vsock)?.counts.failedWrites == 1)
+    }
+
+    @Test("a program that goes without what was kept for it breaks the connection")
+    func programGoes() throws {
+        let guest = try Guest()
+        let vsock = try #require(guest.machine.device as? Vsock)
+        var program: Program? = try guest.connected(to: 52)
+        let port = try #require(program?.port)
+        let block = [UInt8](repeating: 7, count: 32 << 10)
+        while vsock.connections.values.first?.bufferedCount == 0 {
+            try guest.send(.data, block, host: port, guest: 52)
+            while try guest.receive() != nil { try guest.offer(1) }
+        }
+        program = nil
+        try guest.machine.run { vsock.connectionCount == 0 }
+        #expect(vsock.counts.failedFlushes == 1 && vsock.counts.failedWrites == 0)
     }
 
     @Test("who does not answer in time is given up: a program without a greeting, a guest without a response")

@@ -39,6 +39,8 @@ final class SerialRelay: @unchecked Sendable {
 
     /// Bytes of output that were over the limit.
     let lost = Atomic<UInt64>(0)
+    /// How often the host refused output.
+    let refused = Atomic<UInt64>(0)
 
     // The thread's own.
     private var forGuest: [UInt8] = []
@@ -135,6 +137,7 @@ final class SerialRelay: @unchecked Sendable {
         if error == .interrupted || error == .wouldBlock { return false }
         // A reader that is gone takes the guest's words with it, and the guest goes on.
         isOutputOver = true
+        refused.add(1, ordering: .relaxed)
         fromGuest = []
         return false
     }

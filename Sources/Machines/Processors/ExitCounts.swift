@@ -10,6 +10,10 @@ public struct ExitCounts: Hashable, Sendable {
     public var memoryWrites: UInt64 = 0
     /// Kicks and other signals.
     public var interrupted: UInt64 = 0
+    /// What ended the machine, as nothing could be made of it.
+    public var failures: UInt64 = 0
+    /// Pauses of which the guest's clock was not told, as where the guest does not use that clock.
+    public var untoldPauses: UInt64 = 0
 
     public init() {}
 
@@ -25,6 +29,8 @@ public struct ExitCounts: Hashable, Sendable {
         sum.memoryReads += right.memoryReads
         sum.memoryWrites += right.memoryWrites
         sum.interrupted += right.interrupted
+        sum.failures += right.failures
+        sum.untoldPauses += right.untoldPauses
         return sum
     }
 }
@@ -36,6 +42,8 @@ final class ExitCounters: Sendable {
     let memoryReads = Atomic<UInt64>(0)
     let memoryWrites = Atomic<UInt64>(0)
     let interrupted = Atomic<UInt64>(0)
+    let failures = Atomic<UInt64>(0)
+    let untoldPauses = Atomic<UInt64>(0)
 
     var counts: ExitCounts {
         var counts = ExitCounts()
@@ -44,6 +52,8 @@ final class ExitCounters: Sendable {
         counts.memoryReads = memoryReads.load(ordering: .relaxed)
         counts.memoryWrites = memoryWrites.load(ordering: .relaxed)
         counts.interrupted = interrupted.load(ordering: .relaxed)
+        counts.failures = failures.load(ordering: .relaxed)
+        counts.untoldPauses = untoldPauses.load(ordering: .relaxed)
         return counts
     }
 }

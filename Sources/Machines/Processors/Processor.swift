@@ -63,7 +63,9 @@
                         guard let same = take() else { return }
                         vcpu = same
                         // Refused where the guest does not use the clock; then it has no watchdog that this would calm.
-                        try? vcpu.notifyPaused()
+                        do throws(SystemError) { try vcpu.notifyPaused() } catch {
+                            counters.untoldPauses.wrappingAdd(1, ordering: .relaxed)
+                        }
                         continue
                     }
                     do {
@@ -71,7 +73,10 @@
                         act(next)
                     }
                 }
-            } catch { lifecycle.end(.failed(MachineError(.machine, error))) }
+            } catch {
+                counters.failures.wrappingAdd(1, ordering: .relaxed)
+                lifecycle.end(.failed(MachineError(.machine, error)))
+            }
         }
 
         /// Lends the vCPU while its thread waits at the gate, or has not begun.
@@ -155,7 +160,10 @@
             }
         }
 
-        private func failed(_ why: String) -> Next { .end(.failed(MachineError(.machine, why))) }
+        private func failed(_ why: String) -> Next {
+            counters.failures.wrappingAdd(1, ordering: .relaxed)
+            return .end(.failed(MachineError(.machine, why)))
+        }
 
         private static func ending(_ event: SystemEvent) -> Ending {
             switch event {

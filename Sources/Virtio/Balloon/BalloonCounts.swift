@@ -8,9 +8,12 @@ public struct BalloonCounts: Hashable, Sendable {
     /// Buffers of free pages that the guest reported by itself, and the bytes that went back to the host for them.
     public var reports: UInt64 = 0
     public var reportedBytes: UInt64 = 0
+    /// Pieces of them that the host did not take back.
+    public var failedReports: UInt64 = 0
     /// The same for searches that it was asked for.
     public var hints: UInt64 = 0
     public var hintedBytes: UInt64 = 0
+    public var failedHints: UInt64 = 0
 
     public init() {}
 }

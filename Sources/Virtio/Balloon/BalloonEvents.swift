@@ -38,7 +38,9 @@ extension Balloon {
         case .reporting:
             try serve(queue, host) { () throws(DeviceFault) in
                 counted.reports += 1
-                counted.reportedBytes += giveUp(host)
+                let (bytes, failures) = giveUp(host)
+                counted.reportedBytes += bytes
+                counted.failedReports += failures
             }
         }
     }
@@ -132,14 +134,14 @@ extension Balloon {
 
     /// Gives the pages back to the host that a buffer consists of.
     ///
-    /// - Returns: how many bytes they are.
-    private func giveUp(_ host: DeviceHost) -> UInt64 {
-        var bytes: UInt64 = 0
+    /// - Returns: how many bytes they are, and how many pieces the host did not take.
+    private func giveUp(_ host: DeviceHost) -> (bytes: UInt64, failures: UInt64) {
+        var (bytes, failures): (UInt64, UInt64) = (0, 0)
         for segment in chain.segments[chain.readableSegments...] {
-            if (try? host.memory.discard(segment)) != nil { bytes += UInt64(segment.count) }
+            if (try? host.memory.discard(segment)) != nil { bytes += UInt64(segment.count) } else { failures += 1 }
         }
         discarded += bytes
-        return bytes
+        return (bytes, failures)
     }
 
     /// A readable buffer says to which search the next ones belong; a writable one is free pages; section 5.5.6.5.
@@ -163,7 +165,9 @@ extension Balloon {
         // Pages of a search that was given up may be in use again.
         if chain.writableCount > 0, hinting == .running, guestCommand == hostCommand {
             counted.hints += 1
-            counted.hintedBytes += giveUp(host)
+            let (bytes, failures) = giveUp(host)
+            counted.hintedBytes += bytes
+            counted.failedHints += failures
         }
     }
 

@@ -12,6 +12,8 @@ public struct BlockCounts: Hashable, Sendable {
     public var unsupported: UInt64 = 0
     /// How often the driver notified, or was looked after in its stead.
     public var notifications: UInt64 = 0
+    /// How often there was no request when the driver had said that there was one.
+    public var missingRequests: UInt64 = 0
     /// How often a limit made a request wait, and how often its timer ended that.
     public var throttles: UInt64 = 0
     public var throttleEvents: UInt64 = 0

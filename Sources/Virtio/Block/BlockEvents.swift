@@ -145,6 +145,7 @@ extension Block {
             isMore = try host.signalAndUnmute(queue)
             if isMore { anticipation.beginTurn() }
         }
+        if left == Block.budget { counted.missingRequests += 1 }
     }
 
     /// Bytes of a request that count: without its header and its status.

@@ -28,10 +28,14 @@ extension MMIOTransport {
 
     private func activate() {
         status.insert(.driverOK)
+        let faults = counted.faults
         attempt { () throws(DeviceFault) in
             for index in queues.indices where setups[index].isReady { try startQueue(index) }
             try begin()
         }
+        guard counted.faults > faults else { return }
+        counted.faults = faults
+        counted.failedStarts += 1
     }
 
     func startQueue(_ index: Int) throws(DeviceFault) {
@@ -128,6 +132,7 @@ extension MMIOTransport {
     func attempt(_ body: () throws(DeviceFault) -> Void) {
         do throws(DeviceFault) { try body() } catch {
             lastFault = error
+            counted.faults += 1
             status.insert(.needsReset)
             quiesce()
             // The driver learns of it as of a change of configuration; section 2.1.2.

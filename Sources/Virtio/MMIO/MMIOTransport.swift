@@ -50,6 +50,7 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
     /// Something that changed while the device was paused has to be said when it goes on.
     var owesInterrupt = false
     var lastFault: DeviceFault?
+    var counted = TransportCounts()
     /// Whether the registers may be another's by now.
     private var isOver = false
 
@@ -138,6 +139,9 @@ public final class MMIOTransport: @unchecked Sendable, DeviceLoop.Handler {
 
     /// Why the device last asked for a reset; for a log.
     public var fault: DeviceFault? { device.lock.locked { lastFault } }
+
+    /// How often it has asked for one so far.
+    public var counts: TransportCounts { device.lock.locked { counted } }
 
     // MARK: - Accesses
 

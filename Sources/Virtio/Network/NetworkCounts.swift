@@ -10,6 +10,10 @@ public struct NetworkCounts: Hashable, Sendable {
     public var failedWrites: UInt64 = 0
     /// How often reading from the cable failed, for other reasons than that there was nothing.
     public var failedReads: UInt64 = 0
+    /// How often frames for the guest, or a look for some, met no buffer of the guest's, and how often there was no frame of
+    /// the guest's when it was looked for.
+    public var missingBuffers: UInt64 = 0
+    public var missingFrames: UInt64 = 0
     /// Frames of the guest's without their header.
     public var malformed: UInt64 = 0
     /// How often the driver notified of either kind of queue, or was looked after in its stead.

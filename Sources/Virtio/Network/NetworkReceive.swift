@@ -19,6 +19,7 @@ extension Network {
         for _ in 0..<Network.budget {
             let isStarved = try !collect(pair, queue, host)
             guard !receiveThrottle.isWaiting, !(isStarved && pair.held.isEmpty) else {
+                if isStarved, pair.held.isEmpty { counted.missingBuffers += 1 }
                 return try starve(pair, queue, host)
             }
             if pair.waiting.isEmpty, let frame = filter?.filter.next(now: Timer.now) {

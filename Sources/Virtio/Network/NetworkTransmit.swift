@@ -24,6 +24,7 @@ extension Network {
             // A full cable or an empty bucket goes on by an event of its own.
             isMore = pair.isBlocked || transmitThrottle.isWaiting ? false : try queue.unmute()
         }
+        if left == Network.budget * 2 { counted.missingFrames += 1 }
         try host.signal(queue)
         // Whoever took a frame may answer it.
         if isFiltered { try receive(pair, host) }

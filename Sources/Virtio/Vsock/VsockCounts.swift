@@ -6,6 +6,9 @@ public struct VsockCounts: Hashable, Sendable {
     /// Packets from the guest, and the bytes of its sockets in them.
     public var sent: UInt64 = 0
     public var sentBytes: UInt64 = 0
+    /// How often a program of the host's did not take what the guest sent it, at once or later, and lost its connection.
+    public var failedWrites: UInt64 = 0
+    public var failedFlushes: UInt64 = 0
     /// How often the driver notified of either queue, or was looked after in its stead.
     public var receiveNotifications: UInt64 = 0
     public var transmitNotifications: UInt64 = 0

@@ -210,7 +210,10 @@ extension Vsock {
 
     private func flush(_ connection: VsockConnection) {
         guard connection.state == .established || connection.state == .closing else { return }
-        guard connection.flush() else { return abort(connection) }
+        guard connection.flush() else {
+            counted.failedFlushes += 1
+            return abort(connection)
+        }
         settle(connection)
     }
 
@@ -292,9 +295,13 @@ extension Vsock {
         case .reset: return remove(connection)
         case .shutdown: shutDown(connection, VsockPacket.Shutdown(rawValue: packet.flags))
         case .data:
-            guard connection.state == .established, !connection.guestShutdown.contains(.send),
-                connection.write(&reader)
-            else { return abort(connection) }
+            guard connection.state == .established, !connection.guestShutdown.contains(.send) else {
+                return abort(connection)
+            }
+            guard connection.write(&reader) else {
+                counted.failedWrites += 1
+                return abort(connection)
+            }
             if connection.owesCredit { connection.pending.insert(.creditUpdate) }
         case .creditUpdate: break
         case .creditRequest: connection.pending.insert(.creditUpdate)

@@ -48,11 +48,13 @@ import Testing
     }
 
     @Test func theFirstVersionIsDeprecated() throws {
-        func isDeprecated(_ body: String) throws -> Bool {
-            try Route(HTTPRequest(.put, "/mmds/config", body: Array(body.utf8))).isDeprecated
+        func deprecation(_ body: String) throws -> String? {
+            try Route(HTTPRequest(.put, "/mmds/config", body: Array(body.utf8))).deprecation
         }
-        #expect(try isDeprecated(#"{"network_interfaces": ["a"]}"#))
-        #expect(try !isDeprecated(#"{"network_interfaces": ["a"], "version": "V2"}"#))
+        let words = "PUT /mmds/config: V1 is deprecated. Use V2 instead."
+        #expect(try deprecation(#"{"network_interfaces": ["a"]}"#) == words)
+        #expect(try deprecation(#"{"network_interfaces": ["a"], "version": "V1"}"#) == words)
+        #expect(try deprecation(#"{"network_interfaces": ["a"], "version": "V2"}"#) == nil)
     }
 
     @Test(.needs(.root)) func settingsAreKeptAndTold() throws {
@@ -78,9 +80,22 @@ import Testing
         }
         let good = try run(#"{"a": 1}"#)
         #expect(good.status == 152 && good.out.contains("Successfully added metadata to mmds from file"))
-        for bad in [try run("{"), try run(#"{"a": 1}"#, "--mmds-size-limit", "5")] {
-            #expect(bad.status == 152 && bad.err.contains("metadata provided not valid json"), "\(bad.err)")
-        }
-        #expect(try Monitor(["--metadata", "/none"]).finish().status == 1)
+        let bad = try run("{")
+        let why = "MMDS error: metadata provided not valid json: EOF while parsing an object at line 1 column 1"
+        #expect(bad.status == 152 && bad.err.hasSuffix("\(why)\n") && bad.out.contains(why), "\(bad.err)")
+        let large = try run(#"{"a": 1}"#, "--mmds-size-limit", "5")
+        let limit = "Populating MMDS from file failed: The MMDS patch request doesn't fit."
+        #expect(large.status == 1 && large.err.hasSuffix("\(limit)\n") && large.out.contains(limit), "\(large.err)")
+        let socket = "\(scratch.path)/socket"
+        let missing = try Monitor(["--api-sock", socket, "--metadata", "/none"]).finish()
+        #expect(missing.status == 1)
+        #expect(
+            missing.err.hasSuffix(
+                "Unable to open or read from the mmds content file: No such file or directory (os error 2)\n"))
+        // The socket is there already when the document is looked at, and goes again.
+        let file = try scratch.file("metadata", Array(#"{"a": 1}"#.utf8))
+        let served = try Monitor(["--api-sock", socket, "--metadata", file, "--mmds-size-limit", "5"]).finish()
+        #expect(served.status == 1 && served.out.contains("API server started."), "\(served.out)")
+        #expect(access(socket, F_OK) != 0)
     }
 }

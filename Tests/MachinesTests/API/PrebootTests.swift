@@ -336,6 +336,35 @@ import Testing
         try made.validate()
     }
 
+    @Test func tapsThatCanNotBeHadAreNamed() {
+        let controller = PrebootController.new()
+        func refusal(_ tap: String) -> String? {
+            controller.refusal(.put, "/network-interfaces/a", #"{"iface_id": "a", "host_dev_name": "\#(tap)"}"#)
+        }
+        let prefix = "Network config error: Could not create the network device: Open tap device failed: "
+        #expect(refusal("sixteen-letters!") == "\(prefix)Invalid interface name")
+        func opening(_ operation: String, _ errno: CInt) -> String {
+            NetworkInterface.opening(SystemError(operation, Errno(rawValue: errno)), "x")
+        }
+        #expect(
+            opening(#"open "/dev/net/tun""#, EACCES)
+                == "Open tap device failed: Couldn't open /dev/net/tun: Permission denied (os error 13)")
+        #expect(
+            opening("set the tap's header size", EINVAL)
+                == "Setting vnet header size failed: Error while setting size of the vnet header: Invalid argument (os "
+                + "error 22)")
+    }
+
+    @Test(.needs(.root)) func anInterfaceThatIsNoTapIsRefusedInFirecrackersWords() {
+        let controller = PrebootController.new()
+        #expect(
+            controller.refusal(.put, "/network-interfaces/a", #"{"iface_id": "a", "host_dev_name": "lo"}"#)
+                == "Network config error: Could not create the network device: Open tap device failed: Error while "
+                + "creating ifreq structure: Invalid argument (os error 22). Invalid TUN/TAP Backend provided by lo. "
+                + "Check our documentation on setting up the network devices.")
+        #expect(controller.resources.networks.isEmpty)
+    }
+
     @Test func metricsAreOpenedOnce() throws {
         let controller = PrebootController.new()
         let path = try scratch.file("metrics", [])

@@ -109,7 +109,8 @@
                 try #require(rename(disk, "\(disk).away") == 0)
                 let missing = try curl.send([good])[0].fault
                 #expect(
-                    missing?.contains("no such file or directory") == true && missing?.contains(disk) == true,
+                    missing?.contains("No such file or directory (os error 2)") == true
+                        && missing?.contains(disk) == true,
                     "\(missing ?? "")")
                 try #require(rename("\(disk).away", disk) == 0 && truncate(disk, 2 << 20) == 0)
                 let changed = try curl.send([good])[0].fault

@@ -147,7 +147,19 @@ import Testing
         }
         #expect(body("{}") == "missing field `kernel_image_path` at line 1 column 2.")
         #expect(body(#"{"kernel_image_path": "a\#\u0000b"}"#)?.contains("NUL") == true)
-        #expect(body("{")?.hasSuffix("at line 1 column 2.") == true)
+        for (text, why) in [
+            ("{", "EOF while parsing an object at line 1 column 1"),
+            ("[1,\n", "EOF while parsing a value at line 2 column 0"),
+            ("[", "EOF while parsing a list at line 1 column 1"), ("[1", "EOF while parsing a list at line 1 column 2"),
+            (#"{"a""#, "EOF while parsing an object at line 1 column 4"),
+            (#"{"a"#, "EOF while parsing a string at line 1 column 3"),
+            ("", "EOF while parsing a value at line 1 column 0"),
+            (#"{"a":1,}"#, "trailing comma at line 1 column 8"), ("{1}", "key must be a string at line 1 column 2"),
+            (#"{"a" 1}"#, "expected `:` at line 1 column 6"), (#"{"a":1 2}"#, "expected `,` or `}` at line 1 column 8"),
+            ("[1 2]", "expected `,` or `]` at line 1 column 4"), ("{} x", "trailing characters at line 1 column 4"),
+            ("[1.]", "invalid number at line 1 column 4"), ("x", "expected value at line 1 column 1"),
+            ("nul!", "expected ident at line 1 column 4"),
+        ] { #expect(body(text) == "\(why).", "\(text)") }
         #expect(
             message(.put, "/machine-config", #"{"vcpu_count": 256, "mem_size_mib": 1}"#)?
                 .hasSuffix("invalid value: integer `256`, expected u8 at line 1 column 18.") == true)
@@ -193,13 +205,24 @@ import Testing
     }
 
     @Test func whatIsOnItsWayOutIsSaid() throws {
-        func isDeprecated(_ path: String, _ body: String) throws -> Bool {
-            try Route(HTTPRequest(.put, path, body: Array(body.utf8))).isDeprecated
+        func deprecation(_ path: String, _ body: String, _ method: HTTPRequest.Method = .put) throws -> String? {
+            try Route(HTTPRequest(method, path, body: Array(body.utf8))).deprecation
         }
-        #expect(try isDeprecated("/vsock", #"{"guest_cid": 3, "uds_path": "v", "vsock_id": "x"}"#))
-        #expect(try !isDeprecated("/vsock", #"{"guest_cid": 3, "uds_path": "v"}"#))
         #expect(
-            try isDeprecated("/machine-config", #"{"vcpu_count": 1, "mem_size_mib": 64, "cpu_template": "None"}"#))
-        #expect(try isDeprecated("/snapshot/load", #"{"snapshot_path": "s", "mem_file_path": "m"}"#))
+            try deprecation("/vsock", #"{"guest_cid": 3, "uds_path": "v", "vsock_id": "x"}"#)
+                == "PUT /vsock: vsock_id field is deprecated.")
+        #expect(try deprecation("/vsock", #"{"guest_cid": 3, "uds_path": "v"}"#) == nil)
+        let whole = #"{"vcpu_count": 1, "mem_size_mib": 64, "cpu_template": "None"}"#
+        for method in [HTTPRequest.Method.put, .patch] {
+            #expect(
+                try deprecation("/machine-config", whole, method)
+                    == "\(method.rawValue) /machine-config: cpu_template field is deprecated.")
+        }
+        #expect(try deprecation("/machine-config", #"{"vcpu_count": 1}"#, .patch) == nil)
+        let load = "PUT /snapshot/load: mem_file_path and enable_diff_snapshots fields are deprecated."
+        #expect(try deprecation("/snapshot/load", #"{"snapshot_path": "s", "mem_file_path": "m"}"#) == load)
+        let backend = #""snapshot_path": "s", "mem_backend": {"backend_type": "File", "backend_path": "m"}"#
+        #expect(try deprecation("/snapshot/load", "{\(backend), \"enable_diff_snapshots\": true}") == load)
+        #expect(try deprecation("/snapshot/load", "{\(backend), \"track_dirty_pages\": true}") == nil)
     }
 }

@@ -52,6 +52,44 @@ import Testing
         #expect(try ask(.get, "/balloon")?["amount_mib"] == 1)
     }
 
+    /// Without times.
+    private func logged() throws -> [String] {
+        try readText("\(scratch.path)/log").split(separator: "\n").map {
+            String($0.drop { $0 != "]" }.dropFirst(2).map { $0.isASCII && $0.isNumber ? "0" : $0 })
+        }
+    }
+
+    @Test func howLongEachTookIsTheDebuggersToKnow() throws {
+        func took() throws -> Int { try logged().count { $0.hasPrefix("Total previous API call duration: 0") } }
+        _ = try ask(.get, "/version")
+        _ = try ask(.patch, "/machine-config", #"{"vcpu_count": 2}"#)
+        #expect(try logged().count == 4 && took() == 0)
+        // From the request on that asks for it, and to the one that ends it.
+        #expect(try ask(.put, "/logger", #"{"level": "Debug"}"#) == nil)
+        #expect(try took() == 1)
+        for target in ["/version", "/version", "/nowhere"] { _ = try ask(.get, target) }
+        let last = try #require(try logged().last)
+        #expect(try took() == 4 && last.hasPrefix("Total previous API call duration: 0") && last.hasSuffix("0 us."))
+        #expect(try ask(.put, "/logger", #"{"level": "Info"}"#) == nil)
+        _ = try ask(.get, "/version")
+        #expect(try took() == 4)
+    }
+
+    @Test func whatIsOnItsWayOutIsWarnedOfWhateverBecomesOfIt() throws {
+        #expect(try ask(.patch, "/machine-config", #"{"cpu_template": "None"}"#) == nil)
+        #expect(try ask(.put, "/vsock", #"{"guest_cid": 2, "uds_path": "v", "vsock_id": "x"}"#) != nil)
+        let warnings = try logged().filter { $0.hasSuffix("is deprecated.") }
+        #expect(
+            warnings == [
+                "PATCH /machine-config: cpu_template field is deprecated.",
+                "PUT /vsock: vsock_id field is deprecated.",
+            ])
+        let file = try scratch.file("metrics", [])
+        try metrics.open(MetricsSettings(path: file), instance: InstanceInfo(id: "i"))
+        metrics.flush([], missedLines: 0)
+        #expect(try MetricsFile(path: file).sum("deprecated_api", "deprecated_http_api_calls") == 2)
+    }
+
     @Test func eachIsCountedAndLogged() throws {
         for target in ["/version", "/version", "/machine-config", "/version", "/nowhere", "/nowhere"] {
             _ = try ask(.get, target)

@@ -38,6 +38,11 @@ final class Controller {
         if case .running(let controller) = phase { controller.noteRemoved() }
     }
 
+    /// Writes the metrics of a machine that was started.
+    func flushMetrics() {
+        if case .running(let controller) = phase { controller.flushMetrics() }
+    }
+
     func perform(_ action: Action) throws(Fault) -> Answer {
         switch phase {
         case .running(let controller): return try controller.perform(action)

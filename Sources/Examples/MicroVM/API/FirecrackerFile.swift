@@ -9,7 +9,7 @@ struct FirecrackerFile {
     init(path: String) throws(Failure) {
         let bytes: [UInt8]
         do throws(SystemError) { bytes = try readFile(path, limit: 1 << 20) } catch {
-            throw Failure(.refused, "Unable to open or read from the configuration file: \(error)")
+            throw Failure(.refused, "Unable to open or read from the configuration file: \(osError(error.errno))")
         }
         do throws(BodyError) { try self.init(try JSON(body: bytes)) } catch {
             throw Failure(

@@ -149,10 +149,7 @@ enum Value {
 extension JSON {
     /// Reads a body.
     init(body: [UInt8]) throws(BodyError) {
-        do throws(DocumentError) { self = try JSON(parsing: body) } catch {
-            let place = error.position.map { " at line \($0.line) column \($0.column)" } ?? ""
-            throw BodyError(error.problem + place, nil)
-        }
+        do throws(DocumentError) { self = try JSON(parsing: body) } catch { throw BodyError(error, in: body) }
     }
 
     /// null for nil.

@@ -50,18 +50,27 @@ struct NetworkInterface: Hashable {
         if mtu.map({ $0 < 68 }) ?? false {
             throw Fault("Network config error: Could not create the network device: the MTU is below 68")
         }
-        do throws(MachineError) { try card.validate() } catch {
-            throw Fault("Network config error: Could not create the network device: \(error)")
-        }
+        let refusal = "Network config error: Could not create the network device: "
+        guard tap.utf8.count <= 15 else { throw Fault("\(refusal)Open tap device failed: Invalid interface name") }
+        do throws(MachineError) { try card.validate() } catch { throw Fault("\(refusal)\(error)") }
         do throws(SystemError) {
             if others.contains(where: { $0.tap == tap }) { throw SystemError("TUNSETIFF", Errno(rawValue: EBUSY)) }
             _ = try Tap.open(tap)
         } catch {
-            throw Fault(
-                "Network config error: Could not create the network device: Open tap device failed: "
-                    + "\(osError(error.errno)). Invalid TUN/TAP Backend provided by \(tap)."
-                    + (error.hint.map { " \($0)" } ?? ""))
+            throw Fault("\(refusal)\(Self.opening(error, tap))")
         }
+    }
+
+    /// Why a tap could not be had.
+    static func opening(_ error: SystemError, _ tap: String) -> String {
+        let why = osError(error.errno)
+        if error.operation.hasPrefix("set the tap's header") {
+            return "Setting vnet header size failed: Error while setting size of the vnet header: \(why)"
+        }
+        let failure = "Open tap device failed: "
+        if error.operation.hasPrefix("open ") { return "\(failure)Couldn't open /dev/net/tun: \(why)" }
+        return "\(failure)Error while creating ifreq structure: \(why). Invalid TUN/TAP Backend provided by \(tap). "
+            + "Check our documentation on setting up the network devices." + (error.hint.map { " \($0)" } ?? "")
     }
 
     var card: MachineConfiguration.NetworkCard {

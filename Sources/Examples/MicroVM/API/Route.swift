@@ -4,8 +4,10 @@ import OCI
 /// Finds out what a request asks for: method, path, body.
 struct Route {
     let action: Action
-    /// Something in the request is on its way out; the answer says so.
-    let isDeprecated: Bool
+    /// What in the request is on its way out, as the log has it; the answer says that there is something.
+    let deprecation: String?
+
+    var isDeprecated: Bool { deprecation != nil }
 
     /// - Parameter parts: those of the request's path, where they are known.
     /// - Throws: ``Fault`` for a request that means nothing.
@@ -23,13 +25,16 @@ struct Route {
         }
         guard let action else { throw place.unknown }
         self.action = action
-        isDeprecated =
+        deprecation =
             switch action {
-            case .changeMachine(let update): update.template != nil
-            case .setVsock(let vsock): vsock.hasID
-            case .configureMetadata(let settings): settings.version == .v1
-            case .loadSnapshot(let loading): loading.isDeprecated
-            default: false
+            case .changeMachine(let update) where update.template != nil:
+                "\(request.method.rawValue) /machine-config: cpu_template field is deprecated."
+            case .setVsock(let vsock) where vsock.hasID: "PUT /vsock: vsock_id field is deprecated."
+            case .configureMetadata(let settings) where settings.version == .v1:
+                "PUT /mmds/config: V1 is deprecated. Use V2 instead."
+            case .loadSnapshot(let loading) where loading.isDeprecated:
+                "PUT /snapshot/load: mem_file_path and enable_diff_snapshots fields are deprecated."
+            default: nil
             }
     }
 

@@ -28,7 +28,7 @@ func runAsFirecracker(_ arguments: FirecrackerArguments) throws(Failure) -> CInt
             throw Failure(.refused, "When printing Snapshot Data format: \(what): \(error)")
         }
         return 0
-    case .run: return try FirecrackerMode(arguments).run()
+    case .run: return try FirecrackerMode.run(arguments)
     }
 }
 
@@ -65,14 +65,16 @@ final class FirecrackerMode {
     private var hasReportedBoot = false
     private var nextFlush: UInt64?
 
-    init(_ arguments: FirecrackerArguments) throws(Failure) {
+    private init(_ arguments: FirecrackerArguments, _ logger: Logger) throws(Failure) {
         self.arguments = arguments
+        self.logger = logger
         do throws(Failure) { confinement = try Confinement(arguments.confinement) } catch {
-            throw Failure(.refused, error.message)
+            // Whatever is wrong with what the file says has one status.
+            let part = error.status == .usage ? "Filter deserialization failed: " : ""
+            throw Failure(.refused, "Seccomp error: \(part)\(error.message)")
         }
         instance = InstanceInfo(id: arguments.id)
         metadata = MetadataStore(limit: arguments.metadataLimit)
-        logger = Logger(id: arguments.id)
         do throws(SystemError) {
             let wanted = SignalSet(ExitStatus.signals)
             // Before there is a second thread, which would get them else.
@@ -81,16 +83,18 @@ final class FirecrackerMode {
             loop = try EventLoop()
             try loop.add(signals.descriptor, for: .readable, token: Token.signals.rawValue)
         } catch { throw Failure(.refused, error.description) }
+    }
+
+    static func run(_ arguments: FirecrackerArguments) throws(Failure) -> CInt {
+        let logger = Logger(id: arguments.id)
         do throws(SystemError) { try logger.apply(arguments.logger) } catch {
             throw Failure(.refused, "Could not initialize logger: Failed to open target file: \(osError(error.errno))")
         }
-    }
-
-    func run() throws(Failure) -> CInt {
         logger.gather()
         defer { logger.flush() }
         do throws(Failure) {
-            let status = try serve()
+            logger.info("Running Firecracker v\(InstanceInfo.version)")
+            let status = try FirecrackerMode(arguments, logger).serve()
             logger.info("Firecracker exiting \(status == 0 ? "successfully" : "with error"). exit_code=\(status)")
             return status
         } catch {
@@ -101,20 +105,21 @@ final class FirecrackerMode {
     }
 
     private func serve() throws(Failure) -> CInt {
-        logger.info("Running Firecracker v\(InstanceInfo.version)")
         if let path = arguments.metrics {
             do throws(SystemError) { try metrics.open(MetricsSettings(path: path), instance: instance) } catch {
                 throw Failure(.refused, "Could not initialize metrics: \(osError(error.errno))")
             }
         }
-        if let path = arguments.metadata { try readMetadata(path) }
+        let metadata = try arguments.metadata.map(Self.readMetadata)
         let controller = Controller(
-            PrebootController(instance: instance, logger: logger, metrics: metrics, metadata: metadata),
+            PrebootController(instance: instance, logger: logger, metrics: metrics, metadata: self.metadata),
             start: { (resources) throws(Fault) in try self.start(resources) },
             load: { (loading, resources) throws(Fault) in try self.load(loading, resources) })
         let server = arguments.hasAPI ? try listen() : nil
-        if let path = arguments.configuration { try configure(controller, FirecrackerFile(path: path)) }
+        // The first line of the metrics has it.
         reportStartUp()
+        if let metadata { try populate(metadata) }
+        if let path = arguments.configuration { try configure(controller, FirecrackerFile(path: path)) }
         // The log's first line needs the rules of the local time, whose file a filter of somebody else's may not let it open.
         if case .file = arguments.confinement { tzset() }
         // Before the first request: whoever makes it may be a stranger.
@@ -122,18 +127,20 @@ final class FirecrackerMode {
         return try wait(controller, server)
     }
 
-    private func readMetadata(_ path: String) throws(Failure) {
-        let bytes: [UInt8]
-        do throws(SystemError) { bytes = try readFile(path, limit: 8 << 20) } catch {
-            throw Failure(.refused, "Unable to open or read from the mmds content file: \(error)")
+    private static func readMetadata(_ path: String) throws(Failure) -> [UInt8] {
+        do throws(SystemError) { return try readFile(path, limit: 8 << 20) } catch {
+            throw Failure(
+                .refused, "Unable to open or read from the mmds content file: \(osError(error.errno))")
         }
-        do throws(BodyError) {
-            let contents = try JSON(body: bytes)
-            do throws(MetadataStore.Refusal) { try metadata.replace(contents) } catch {
-                throw BodyError("it has more than \(metadata.limit) bytes")
-            }
-        } catch {
+    }
+
+    private func populate(_ text: [UInt8]) throws(Failure) {
+        let contents: JSON
+        do throws(BodyError) { contents = try JSON(body: text) } catch {
             throw Failure(.badConfiguration, "MMDS error: metadata provided not valid json: \(error.message)")
+        }
+        do throws(MetadataStore.Refusal) { try metadata.replace(contents) } catch {
+            throw Failure(.refused, "Populating MMDS from file failed: The MMDS patch request doesn't fit.")
         }
         logger.info("Successfully added metadata to mmds from file")
     }
@@ -166,6 +173,7 @@ final class FirecrackerMode {
         do throws(Fault) { _ = try controller.perform(.start) } catch {
             throw Failure(.refused, "Could not Start MicroVM from one single json: \(error.message)")
         }
+        controller.flushMetrics()
         logger.info("Successfully started microvm that was configured from one single json")
     }
 
@@ -231,18 +239,30 @@ final class FirecrackerMode {
                 metadata.configure(needsToken: settings.version == .v2, isPlain: settings.isPlain)
             }
             if loading.resumes { try machine.resume() }
-        } catch { throw Fault(refusal + Self.loadFailure(error, loading.backend)) }
+        } catch { throw Fault(refusal + Self.loadFailure(error, loading.backend, resources)) }
         let microseconds = (monotonicNanoseconds() - startTimes.monotonic) / 1000
-        metrics.note("load_snapshot", microseconds: microseconds)
         metrics.note("vmm_load_snapshot", microseconds: microseconds)
+        logger.debug("'load snapshot' VMM action took \(microseconds) us.")
         return controller
     }
 
-    private static func loadFailure(_ error: MachineError, _ backend: SnapshotLoading.Backend) -> String {
+    private static func loadFailure(
+        _ error: MachineError, _ backend: SnapshotLoading.Backend, _ resources: Resources
+    ) -> String {
         let memory = "Failed to load guest memory: Error creating guest memory from "
+        let devices = "Failed to build microVM from snapshot: Failed to restore devices: "
         switch error.reason {
+        case .refused(let why) where error.part == .disk:
+            guard let drive = resources.drives.first(where: { why.operation == "open \(quoted($0.path))" }) else {
+                return "\(devices)Block: \(error)"
+            }
+            return "\(devices)Block: Virtio backend error: \(Drive.backing(why, drive.path))"
         case .refused(let why) where error.part == .snapshot:
             return "\(memory)file: Failed to load guest memory: \(osError(why.errno))"
+        case .refused(let why) where error.part == .network && why.operation.hasPrefix("join the tap"):
+            let card = resources.networks.first { why.operation.hasSuffix(quoted($0.tap)) }
+            return "\(devices)Net: Failed to create a network device: "
+                + NetworkInterface.opening(why, card?.tap ?? "")
         case .snapshot(.hugePages):
             return "\(memory)file: Cannot restore hugetlbfs backed snapshot by mapping the memory file. "
                 + "Please use uffd."
@@ -424,6 +444,7 @@ final class FirecrackerMode {
     }
 
     private func flush(_ machine: Machine?, _ resources: Resources?) {
+        guard metrics.isOpen else { return }
         var groups = [DeviceMetrics.mmds(metadataCounters)]
         if let machine, let resources {
             groups += DeviceMetrics.groups(

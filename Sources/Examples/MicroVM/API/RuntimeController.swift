@@ -49,7 +49,7 @@ final class RuntimeController {
             // No card leads to it then.
             guard resources.metadata != nil else { throw Fault(.notInitialized) }
             return try metadata.perform(action) ?? .done
-        case .flushMetrics: flush(resources)
+        case .flushMetrics: flushMetrics()
         case .pressControlAltDelete: machine.pressControlAltDelete()
         case .setDrive(let drive): try plug(drive)
         case .setNetwork(let network): try plug(network)
@@ -66,9 +66,15 @@ final class RuntimeController {
             let (memory, settings) = try memoryHotplug("Internal VMM")
             return .value(settings.json(memory))
         case .changeMemoryHotplug(let requested): try changeMemoryHotplug(requested)
-        case .pause: try timed("pause_vm") { () throws(MachineError) in try machine.pause() }
-        case .resume: try timed("resume_vm") { () throws(MachineError) in try machine.resume() }
-        case .createSnapshot(let creation): try save(creation)
+        case .pause:
+            try timed(action) { () throws(Fault) in
+                do throws(MachineError) { try machine.pause() } catch { throw Self.internalFault(error) }
+            }
+        case .resume:
+            try timed(action) { () throws(Fault) in
+                do throws(MachineError) { try machine.resume() } catch { throw Self.internalFault(error) }
+            }
+        case .createSnapshot(let creation): try timed(action) { () throws(Fault) in try save(creation) }
         case .unplug(let name): try unplug(name)
         case .setBootSource, .changeMachine, .setVsock, .setBalloon, .setEntropy, .setSerial,
             .setMemoryHotplug, .setLogger, .setMetrics, .setProcessors, .configureMetadata, .loadSnapshot, .start:
@@ -77,14 +83,19 @@ final class RuntimeController {
         return .done
     }
 
+    func flushMetrics() { flush(resources) }
+
     /// Does something whose time is kept.
-    private func timed(_ name: String, _ body: () throws(MachineError) -> Void) throws(Fault) {
+    private func timed(_ action: Action, _ body: () throws(Fault) -> Void) throws(Fault) {
         let begin = monotonicNanoseconds()
-        do throws(MachineError) { try body() } catch { throw Fault("Internal VMM error: \(error)") }
+        try body()
+        guard let timing = action.timing else { return }
         let microseconds = (monotonicNanoseconds() - begin) / 1000
-        metrics.note(name, microseconds: microseconds)
-        metrics.note("vmm_\(name)", microseconds: microseconds)
+        metrics.note("vmm_\(timing.metric)", microseconds: microseconds)
+        logger.info("'\(timing.words)' VMM action took \(microseconds) us.")
     }
+
+    private static func internalFault(_ error: MachineError) -> Fault { Fault("Internal VMM error: \(error)") }
 
     // MARK: - Snapshots
 
@@ -102,7 +113,6 @@ final class RuntimeController {
                     + "present: \(served.joined(separator: ","))")
         }
         let configuration = try resources.configuration(acceptsEmulation: machine.configuration.acceptsEmulation)
-        let begin = monotonicNanoseconds()
         do throws(MachineError) {
             try machine.save(
                 creation.kind == .full ? .full : .diff,
@@ -120,10 +130,6 @@ final class RuntimeController {
             default: throw Fault("\(refusal)Cannot save the microVM state: \(error)")
             }
         }
-        let microseconds = (monotonicNanoseconds() - begin) / 1000
-        let name = creation.kind == .full ? "full_create_snapshot" : "diff_create_snapshot"
-        metrics.note(name, microseconds: microseconds)
-        metrics.note("vmm_\(name)", microseconds: microseconds)
     }
 
     // MARK: - Drives and cards

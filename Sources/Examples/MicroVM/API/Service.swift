@@ -1,4 +1,5 @@
 import Glibc
+import Machines
 import OCI
 
 /// Answers requests: counts them, finds out what they ask for, has it done and logs what became of it.
@@ -13,6 +14,7 @@ final class Service {
         let line: [UInt8]
         let counter: RequestCounter?
         let action: Result<Action, Fault>
+        let deprecation: String?
         let isDeprecated: Bool
 
         init(_ request: HTTPRequest) {
@@ -24,10 +26,11 @@ final class Service {
             counter = RequestCounter(request, parts)
             do throws(Fault) {
                 let route = try Route(request, parts)
-                (action, isDeprecated) = (.success(route.action), route.isDeprecated)
+                (action, deprecation) = (.success(route.action), route.deprecation)
             } catch {
-                (action, isDeprecated) = (.failure(error), false)
+                (action, deprecation) = (.failure(error), nil)
             }
+            isDeprecated = deprecation != nil
         }
     }
 
@@ -44,6 +47,9 @@ final class Service {
     }
 
     func answer(_ request: HTTPRequest) -> HTTPResponse {
+        // What is asked again and again is not timed for a log that does not tell of it.
+        let begin = request.method != .get || logger.admits(.debug) ? monotonicNanoseconds() : nil
+        defer { if let begin { noteEnd(since: begin) } }
         let time = LogClock.now
         let question = question(request)
         logger.info(at: time) { $0 += question.line }
@@ -54,16 +60,34 @@ final class Service {
             if let counter = question.counter { metrics.countRefusal(counter) }
             return refuse(fault)
         }
+        var response: HTTPResponse
+        do throws(Fault) {
+            response = tell(try controller.perform(try question.action.get()), time)
+            if let begin { noteTime(try question.action.get(), since: begin) }
+        } catch { response = refuse(error) }
         if question.isDeprecated {
             metrics.countDeprecated()
-            logger.warn("\(request.method.rawValue) \(request.path): a field that is deprecated was used.")
+            if let deprecation = question.deprecation { logger.warn(deprecation) }
+            response.isDeprecated = true
         }
-        var response: HTTPResponse
-        do throws(Fault) { response = tell(try controller.perform(try question.action.get()), time) } catch {
-            response = refuse(error)
-        }
-        response.isDeprecated = question.isDeprecated
         return response
+    }
+
+    private func noteEnd(since begin: UInt64) {
+        logger.debug("Total previous API call duration: \((monotonicNanoseconds() - begin) / 1000) us.")
+    }
+
+    /// Tells how long something took whose time is kept, and begins the metrics of a machine that has begun.
+    private func noteTime(_ action: Action, since begin: UInt64) {
+        if let timing = action.timing {
+            let microseconds = (monotonicNanoseconds() - begin) / 1000
+            metrics.note(timing.metric, microseconds: microseconds)
+            logger.info("'\(timing.words)' API request took \(microseconds) us.")
+        }
+        switch action {
+        case .start, .loadSnapshot: controller.flushMetrics()
+        default: break
+        }
     }
 
     private func question(_ request: HTTPRequest) -> Question {

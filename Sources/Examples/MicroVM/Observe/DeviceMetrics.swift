@@ -46,24 +46,38 @@ enum DeviceMetrics {
             vcpu(machine.exits),
             CounterGroup(
                 "uart",
-                port("uart", machine.serialCounts).counters + [("rate_limiter_dropped_bytes", machine.serialLoss)]),
+                port("uart", machine.serialCounts).counters + [
+                    ("error_count", machine.serialFailures), ("rate_limiter_dropped_bytes", machine.serialLoss),
+                ]),
             CounterGroup(
                 "i8042",
                 port("i8042", machine.keyboardCounts).counters + [("reset_count", machine.keyboardCounts.resets)]),
         ]
-        let blocks = drives.compactMap { id in machine.disk(id).map { block("block_\(id)", $0.counts) } }
+        let blocks = drives.compactMap { id in
+            machine.disk(id).map { block("block_\(id)", $0.counts, machine.transportCounts(of: $0)) }
+        }
         if !blocks.isEmpty { groups += [CounterGroup.sum("block", blocks)] + blocks }
         groups += drives.compactMap { id in machine.servedDisk(id).map { servedBlock(id, $0) } }
-        let nets = networks.compactMap { id in machine.network(id).map { net("net_\(id)", $0.counts) } }
+        let nets = networks.compactMap { id in
+            machine.network(id).map { net("net_\(id)", $0.counts, machine.transportCounts(of: $0)) }
+        }
         if !nets.isEmpty { groups += [CounterGroup.sum("net", nets)] + nets }
         let memories = pmem.compactMap { id in
-            machine.persistentMemory(id).map { persistentMemory("pmem_\(id)", $0.counts) }
+            machine.persistentMemory(id).map {
+                persistentMemory("pmem_\(id)", $0.counts, machine.transportCounts(of: $0))
+            }
         }
         if !memories.isEmpty { groups += [CounterGroup.sum("pmem", memories)] + memories }
-        if let vsock = machine.vsock { groups.append(self.vsock(vsock.counts)) }
-        if let balloon = machine.balloon { groups.append(self.balloon(balloon.counts)) }
-        if let memory = machine.hotplugMemory { groups.append(self.memory(memory.counts)) }
-        if let entropy = machine.entropy { groups.append(self.entropy(entropy.counts)) }
+        if let vsock = machine.vsock { groups.append(self.vsock(vsock.counts, machine.transportCounts(of: vsock))) }
+        if let balloon = machine.balloon {
+            groups.append(self.balloon(balloon.counts, machine.transportCounts(of: balloon)))
+        }
+        if let memory = machine.hotplugMemory {
+            groups.append(self.memory(memory.counts, machine.transportCounts(of: memory)))
+        }
+        if let entropy = machine.entropy {
+            groups.append(self.entropy(entropy.counts, machine.transportCounts(of: entropy)))
+        }
         return groups
     }
 
@@ -72,19 +86,22 @@ enum DeviceMetrics {
     /// - Returns: and those of its kind that have a sum.
     static func group(of removed: RemovedDevice) -> (kind: String?, own: CounterGroup)? {
         switch (removed.name, removed.device) {
-        case (.disk(let id), let disk as Block): ("block", block("block_\(id)", disk.counts))
+        case (.disk(let id), let disk as Block): ("block", block("block_\(id)", disk.counts, removed.counts))
         case (.disk(let id), let disk as VhostUserBlock): (nil, servedBlock(id, disk))
-        case (.network(let id), let card as Network): ("net", net("net_\(id)", card.counts))
+        case (.network(let id), let card as Network): ("net", net("net_\(id)", card.counts, removed.counts))
         case (.persistentMemory(let id), let memory as PersistentMemory):
-            ("pmem", persistentMemory("pmem_\(id)", memory.counts))
+            ("pmem", persistentMemory("pmem_\(id)", memory.counts, removed.counts))
         default: nil
         }
     }
 
-    static func persistentMemory(_ name: String, _ counts: PersistentMemoryCounts) -> CounterGroup {
+    static func persistentMemory(
+        _ name: String, _ counts: PersistentMemoryCounts, _ transport: TransportCounts
+    ) -> CounterGroup {
         CounterGroup(
             name,
             [
+                ("activate_fails", transport.failedStarts), ("event_fails", transport.faults),
                 ("queue_event_count", counts.notifications), ("rate_limiter_event_count", counts.throttleEvents),
                 ("rate_limiter_throttled_events", counts.throttles),
             ])
@@ -96,6 +113,7 @@ enum DeviceMetrics {
             [
                 ("exit_io_in", counts.portReads), ("exit_io_out", counts.portWrites),
                 ("exit_mmio_read", counts.memoryReads), ("exit_mmio_write", counts.memoryWrites),
+                ("failures", counts.failures), ("kvmclock_ctrl_fails", counts.untoldPauses),
             ])
     }
 
@@ -108,11 +126,13 @@ enum DeviceMetrics {
             ])
     }
 
-    static func block(_ name: String, _ counts: BlockCounts) -> CounterGroup {
+    static func block(_ name: String, _ counts: BlockCounts, _ transport: TransportCounts) -> CounterGroup {
         CounterGroup(
             name,
             [
-                ("execute_fails", counts.failures), ("flush_count", counts.flushes),
+                ("activate_fails", transport.failedStarts), ("event_fails", transport.faults),
+                ("no_avail_buffer", counts.missingRequests), ("execute_fails", counts.failures),
+                ("flush_count", counts.flushes),
                 ("invalid_reqs_count", counts.unsupported), ("queue_event_count", counts.notifications),
                 ("rate_limiter_event_count", counts.throttleEvents),
                 ("rate_limiter_throttled_events", counts.throttles), ("read_bytes", counts.readBytes),
@@ -133,10 +153,12 @@ enum DeviceMetrics {
             ])
     }
 
-    static func net(_ name: String, _ counts: NetworkCounts) -> CounterGroup {
+    static func net(_ name: String, _ counts: NetworkCounts, _ transport: TransportCounts) -> CounterGroup {
         CounterGroup(
             name,
             [
+                ("activate_fails", transport.failedStarts), ("event_fails", transport.faults),
+                ("no_rx_avail_buffer", counts.missingBuffers), ("no_tx_avail_buffer", counts.missingFrames),
                 ("rx_bytes_count", counts.receivedBytes), ("rx_count", counts.received),
                 ("rx_packets_count", counts.received), ("rx_queue_event_count", counts.receiveNotifications),
                 ("rx_event_rate_limiter_count", counts.receiveThrottleEvents),
@@ -150,10 +172,12 @@ enum DeviceMetrics {
             ])
     }
 
-    static func vsock(_ counts: VsockCounts) -> CounterGroup {
+    static func vsock(_ counts: VsockCounts, _ transport: TransportCounts) -> CounterGroup {
         CounterGroup(
             "vsock",
             [
+                ("activate_fails", transport.failedStarts), ("tx_write_fails", counts.failedWrites),
+                ("tx_flush_fails", counts.failedFlushes),
                 ("conns_added", counts.added), ("conns_killed", counts.killed), ("conns_removed", counts.removed),
                 ("rx_bytes_count", counts.receivedBytes), ("rx_packets_count", counts.received),
                 ("rx_queue_event_count", counts.receiveNotifications), ("tx_bytes_count", counts.sentBytes),
@@ -161,10 +185,12 @@ enum DeviceMetrics {
             ])
     }
 
-    static func balloon(_ counts: BalloonCounts) -> CounterGroup {
+    static func balloon(_ counts: BalloonCounts, _ transport: TransportCounts) -> CounterGroup {
         CounterGroup(
             "balloon",
             [
+                ("activate_fails", transport.failedStarts), ("event_fails", transport.faults),
+                ("free_page_hint_fails", counts.failedHints), ("free_page_report_fails", counts.failedReports),
                 ("deflate_count", counts.deflations), ("free_page_hint_count", counts.hints),
                 ("free_page_hint_freed", counts.hintedBytes), ("free_page_report_count", counts.reports),
                 ("free_page_report_freed", counts.reportedBytes), ("inflate_count", counts.inflations),
@@ -172,10 +198,11 @@ enum DeviceMetrics {
             ])
     }
 
-    static func memory(_ counts: MemoryCounts) -> CounterGroup {
+    static func memory(_ counts: MemoryCounts, _ transport: TransportCounts) -> CounterGroup {
         CounterGroup(
             "memory_hotplug",
             [
+                ("activate_fails", transport.failedStarts), ("queue_event_fails", transport.faults),
                 ("plug_bytes", counts.pluggedBytes), ("plug_count", counts.plugs), ("plug_fails", counts.failedPlugs),
                 ("queue_event_count", counts.notifications), ("state_count", counts.questions),
                 ("state_fails", counts.failedQuestions), ("unplug_all_count", counts.unplugAlls),
@@ -185,10 +212,11 @@ enum DeviceMetrics {
             ])
     }
 
-    static func entropy(_ counts: EntropyCounts) -> CounterGroup {
+    static func entropy(_ counts: EntropyCounts, _ transport: TransportCounts) -> CounterGroup {
         CounterGroup(
             "entropy",
             [
+                ("activate_fails", transport.failedStarts), ("entropy_event_fails", transport.faults),
                 ("entropy_bytes", counts.bytes), ("entropy_event_count", counts.requests),
                 ("entropy_rate_limiter_throttled", counts.throttles), ("host_rng_fails", counts.failures),
                 ("rate_limiter_event_count", counts.throttleEvents),

@@ -38,12 +38,17 @@ final class Logger: Sendable {
     let id: String
     private let first: pthread_t
     private let state = Mutex(State())
+    /// The level by itself: who only asks for it does not wait for a line that is being written.
+    private let level = Atomic<Int>(LogLevel.info.rawValue)
 
     /// To be made in the program's first thread.
     init(id: String) {
         self.id = id
         first = pthread_self()
     }
+
+    /// Whether there is somebody who reads lines of a level: for what costs something before there is a line of it.
+    func admits(_ level: LogLevel) -> Bool { level.rawValue <= self.level.load(ordering: .relaxed) }
 
     /// Lines that could not be written.
     var missed: UInt64 { state.withLock { $0.missed } }
@@ -58,6 +63,7 @@ final class Logger: Sendable {
             write(&state)
             if let opened = target.take() { state.target = consume opened }
             state.level = settings.level ?? .info
+            level.store(state.level.rawValue, ordering: .relaxed)
             state.showsLevel = settings.showsLevel ?? state.showsLevel
             state.showsOrigin = settings.showsOrigin ?? state.showsOrigin
             state.module = settings.module ?? state.module
