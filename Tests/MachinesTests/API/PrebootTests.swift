@@ -365,6 +365,22 @@ import Testing
         #expect(controller.resources.networks.isEmpty)
     }
 
+    /// A tap that nobody else has is there for as long as it is looked at.
+    @Test(.needs(.root)) func aTapIsOneCardsAlone() {
+        let controller = PrebootController.new()
+        let tap = "bhb\(getpid())"
+        func refusal(_ id: String, _ address: String) -> String? {
+            controller.refusal(
+                .put, "/network-interfaces/\(id)",
+                #"{"iface_id": "\#(id)", "host_dev_name": "\#(tap)", "guest_mac": "\#(address)"}"#)
+        }
+        // As Firecracker takes a group's address, its clients can give one.
+        #expect(refusal("a", "07:00:00:00:00:01") == nil)
+        #expect(refusal("a", "07:00:00:00:00:01") == nil)
+        #expect(refusal("b", "02:00:00:00:00:01")?.contains("Device or resource busy (os error 16)") == true)
+        #expect(controller.resources.networks.map(\.id) == ["a"])
+    }
+
     @Test func metricsAreOpenedOnce() throws {
         let controller = PrebootController.new()
         let path = try scratch.file("metrics", [])
