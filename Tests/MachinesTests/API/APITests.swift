@@ -582,14 +582,27 @@
                 #expect(access(socket, F_OK) != 0)
             }
 
-            @Test(arguments: [SIGTERM, SIGINT, SIGHUP]) func aSignalEndsItAndTakesTheSocketAway(_ signal: CInt) throws {
-                let metrics = try scratch.file("metrics", [])
-                let api = try APIClient("--metrics-path", metrics)
+            @Test(arguments: [SIGTERM, SIGINT]) func aSignalEndsItAndTakesTheSocketAway(_ signal: CInt) throws {
+                let api = try APIClient()
                 api.monitor.signal(signal)
                 #expect(try api.monitor.finish().signal == signal)
                 #expect(access(api.socket, F_OK) != 0)
+            }
+
+            @Test(arguments: [
+                (SIGHUP, "sighup", 156), (SIGBUS, "sigbus", 149), (SIGSEGV, "sigsegv", 150), (SIGXFSZ, "sigxfsz", 151),
+                (SIGXCPU, "sigxcpu", 154), (SIGILL, "sigill", 157),
+            ]) func anotherEndsItAsItEndsFirecracker(_ signal: CInt, _ name: String, _ status: CInt) throws {
+                let (metrics, log) = (try scratch.file("metrics", []), try scratch.file("log", []))
+                let api = try APIClient("--metrics-path", metrics, "--log-path", log)
+                api.monitor.signal(signal)
+                let outcome = try api.monitor.finish()
+                #expect(outcome.status == status && outcome.signal == nil, "\(outcome)")
+                #expect(access(api.socket, F_OK) != 0)
                 let line = try JSON(parsing: try readText(metrics))
-                #expect(line["signals"]?["sighup"] == (signal == SIGHUP ? 1 : 0))
+                #expect(line["signals"]?[name] == 1)
+                #expect(
+                    try readText(log).contains("Shutting down VM after intercepting signal \(signal), code 0."))
             }
 
             @Test(.needs(.kvm)) func aThousandRequestsLeaveNothingBehind() throws {

@@ -76,7 +76,7 @@ final class FirecrackerMode {
         instance = InstanceInfo(id: arguments.id)
         metadata = MetadataStore(limit: arguments.metadataLimit)
         do throws(SystemError) {
-            let wanted = SignalSet(ExitStatus.signals)
+            let wanted = SignalSet([.interrupt, .terminate] + FatalSignal.all.map { $0.signal })
             // Before there is a second thread, which would get them else.
             try wanted.block()
             signals = try SignalDescriptor(wanted)
@@ -398,13 +398,18 @@ final class FirecrackerMode {
     }
 
     private func stop(_ controller: Controller, _ signal: Signal) -> CInt {
-        logger.info("Stopped by \(signal).")
-        if signal == .hangUp { metrics.countHangUp() }
+        let fatal = FatalSignal.all.first { $0.signal == signal }
+        if let fatal {
+            logger.error("Shutting down VM after intercepting signal \(signal.rawValue), code 0.")
+            metrics.count(fatal)
+        } else {
+            logger.info("Stopped by \(signal).")
+        }
         controller.machine?.stop()
         _ = controller.machine?.wait()
         flush(controller.machine, controller.resources)
         terminal = nil
-        return ExitStatus.signal(signal.rawValue).rawValue
+        return (fatal?.status ?? .signal(signal.rawValue)).rawValue
     }
 
     /// The guest's machine has ended: an end of its own is none of failure.

@@ -5,7 +5,8 @@ import Synchronization
 /// Writes lines like Firecracker's: `2026-11-28T03:15:34.123456789 [id:main:INFO:file:line] message`.
 ///
 /// Lines go to standard output until a file or a pipe is named. The writer never waits: a line that is not taken at once
-/// is counted as missed. Nor does anybody wait for the log: between ``gather()`` and ``flush()`` lines are kept as they are.
+/// is counted as missed. Nor does anybody wait for the log: between ``gather()`` and ``flush()`` lines are kept as they are,
+/// until one comes that warns or tells of an error.
 final class Logger: Sendable {
     private struct State: ~Copyable {
         var target: Descriptor?
@@ -95,7 +96,8 @@ final class Logger: Sendable {
         log(.info, at: time, writing: message, file, line)
     }
 
-    /// Keeps the lines of this thread, the program's first, from now on until ``flush()``; those of others don't wait.
+    /// Keeps the lines of this thread, the program's first, from now on until ``flush()`` or one that warns; those of others
+    /// don't wait.
     func gather() { state.withLock { $0.gathers = true } }
 
     /// How many lines are kept.
@@ -119,7 +121,7 @@ final class Logger: Sendable {
             message(&state.messages)
             state.lines.append(
                 Line(time: time ?? LogClock.now, level: level, file: file, number: line, end: state.messages.count))
-            if !state.gathers || !isFirst || state.messages.count > Self.mostKept / 4 {
+            if !state.gathers || !isFirst || level <= .warn || state.messages.count > Self.mostKept / 4 {
                 write(&state, thread: isFirst ? "main" : threadName)
             }
         }

@@ -9,7 +9,7 @@ import OCI
 final class Metrics {
     private var requests = RequestCounts()
     private var deprecated: UInt64 = 0
-    private var hangUps: UInt64 = 0
+    private var signals = Dictionary(uniqueKeysWithValues: FatalSignal.all.map { ($0.name, UInt64(0)) })
     /// What the line before said.
     private var flushed: [String: [String: UInt64]] = [:]
     /// What devices that have gone had counted: it stays in the sums of their kinds.
@@ -45,7 +45,7 @@ final class Metrics {
     /// Counts a request with something that is on its way out.
     func countDeprecated() { deprecated += 1 }
     /// Counts a signal that ends the program.
-    func countHangUp() { hangUps += 1 }
+    func count(_ signal: FatalSignal) { signals[signal.name, default: 0] += 1 }
 
     /// Keeps the counts of a device that has gone in those of its kind; another may have its name from now on.
     func retire(_ device: (kind: String?, own: CounterGroup)?) {
@@ -71,7 +71,7 @@ final class Metrics {
     @discardableResult
     func flush(_ pulled: [CounterGroup], missedLines: UInt64) -> Bool {
         guard isOpen else { return false }
-        var now = ["deprecated_api": ["deprecated_http_api_calls": deprecated], "signals": ["sighup": hangUps]]
+        var now = ["deprecated_api": ["deprecated_http_api_calls": deprecated], "signals": signals]
         for group in requests.groups { now[group.name] = group.byName }
         for group in pulled { now[group.name] = group.byName }
         for (kind, counts) in retired {
