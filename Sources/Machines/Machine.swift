@@ -131,9 +131,9 @@
                     maximumProcessors: configuration.mostProcessors, devices: mayGo ? parts.assembly.places : [],
                     memorySlots: configuration.memorySlots, generation: GenerationID.node),
                 hasKeyboard: configuration.hasKeyboard)
-            var configuration = configuration
+            var told = configuration
             if configuration.tellsKernelsWithoutACPI {
-                configuration.addArguments(parts.assembly.devices.map { $0.slot.place.argument })
+                told.addArguments(parts.assembly.devices.map { $0.slot.place.argument })
             }
             do throws(GuestMemoryError) {
                 try tables.write(to: memory)
@@ -144,7 +144,7 @@
                 try GenerationID.renew(in: memory)
             } catch { throw MachineError(.memory, error) }
             try BootParameters(
-                kernel: kernel, initialRAMDisk: initialRAMDisk, commandLine: configuration.commandLine, map: map,
+                kernel: kernel, initialRAMDisk: initialRAMDisk, commandLine: told.commandLine, map: map,
                 rootPointer: AddressMap.acpi
             ).write(to: memory)
             times.images = monotonicNanoseconds()

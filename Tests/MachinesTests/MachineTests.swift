@@ -112,6 +112,7 @@ import TestSupport
                 }
                 let line = "quiet\(isAsked ? " virtio_mmio.device=4K@0xc0001000:5" : "") -- single"
                 #expect(said.starts(with: Array(line.utf8) + [0]), "\(String(decoding: said, as: UTF8.self))")
+                #expect(machine.configuration == configuration)
                 let mark = try machine.memory.load(UInt32.self, at: GuestAddress(0x9fc00))
                 #expect(mark == (isAsked ? 0x5f50_4d5f : 0))
             }
