@@ -290,9 +290,8 @@ private final class Program {
             // RLIMIT_NOFILE
             try #require(getrlimit(__rlimit_resource_t(7), &limit) == 0)
             let old = limit
-            let free = dup(0)
-            close(free)
-            limit.rlim_cur = rlim_t(free)
+            // None at all: what else this process has open may be closed at any moment, and its number taken.
+            limit.rlim_cur = 0
             try #require(setrlimit(__rlimit_resource_t(7), &limit) == 0)
             for _ in 0..<2 {
                 var wakes = 0
