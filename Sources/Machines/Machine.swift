@@ -99,6 +99,7 @@
             let hypervisor = try building(.machine) { () throws(SystemError) in try Hypervisor() }
             try Self.check(hypervisor, configuration)
             let vm = try Self.makeVM(hypervisor)
+            try Self.maskOldControllers(vm)
             let isShared = configuration.hasSharedMemory || more.contains { $0.isServedElsewhere }
             let memory = try Self.makeMemory(
                 map.regions(backing: isShared ? .shared : .anonymous), spare: configuration.memorySlots, vm,

@@ -126,13 +126,19 @@
                 try vm.setTSSAddress(AddressMap.taskState)
                 try vm.makeInterruptControllers()
                 try vm.makePIT(speaker: true)
-                // As firmware leaves them: a guest that never looks at them would get their interrupts as exceptions.
+                return vm
+            }
+        }
+
+        /// Leaves the old interrupt controllers as firmware does: a guest that never looks at them would get their interrupts
+        /// as exceptions.
+        static func maskOldControllers(_ vm: borrowing VirtualMachine) throws(MachineError) {
+            try building(.machine) { () throws(SystemError) in
                 for chip in [InterruptChip.firstPIC, .secondPIC] {
                     var state = try vm.pic(chip)
                     state.mask = 0xff
                     try vm.setPIC(chip, state)
                 }
-                return vm
             }
         }
 
