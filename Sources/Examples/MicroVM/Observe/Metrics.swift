@@ -9,7 +9,8 @@ import OCI
 final class Metrics {
     private var requests = RequestCounts()
     private var deprecated: UInt64 = 0
-    private var signals = Dictionary(uniqueKeysWithValues: FatalSignal.all.map { ($0.name, UInt64(0)) })
+    /// The first one ends the program.
+    private var ending: FatalSignal?
     /// What the line before said.
     private var flushed: [String: [String: UInt64]] = [:]
     /// What devices that have gone had counted: it stays in the sums of their kinds.
@@ -45,7 +46,7 @@ final class Metrics {
     /// Counts a request with something that is on its way out.
     func countDeprecated() { deprecated += 1 }
     /// Counts a signal that ends the program.
-    func count(_ signal: FatalSignal) { signals[signal.name, default: 0] += 1 }
+    func count(_ signal: FatalSignal) { ending = signal }
 
     /// Keeps the counts of a device that has gone in those of its kind; another may have its name from now on.
     func retire(_ device: (kind: String?, own: CounterGroup)?) {
@@ -71,7 +72,10 @@ final class Metrics {
     @discardableResult
     func flush(_ pulled: [CounterGroup], missedLines: UInt64) -> Bool {
         guard isOpen else { return false }
-        var now = ["deprecated_api": ["deprecated_http_api_calls": deprecated], "signals": signals]
+        var now = ["deprecated_api": ["deprecated_http_api_calls": deprecated]]
+        for signal in FatalSignal.all {
+            now["signals", default: [:]][signal.name] = signal.name == ending?.name ? 1 : 0
+        }
         for group in requests.groups { now[group.name] = group.byName }
         for group in pulled { now[group.name] = group.byName }
         for (kind, counts) in retired {
